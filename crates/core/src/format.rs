@@ -1,0 +1,300 @@
+//! The seam between Waterline and a table format. A format crate knows its specification and its metadata files;
+//! everything above works through these two traits only, and one conformance suite (in `waterline-testkit`) says what
+//! they must do.
+//!
+//! Data files are Parquet and are read and written by the engine. A format writes its own metadata and delete files.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use roaring::RoaringTreemap;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::partition::PartitionField;
+use crate::schema::TableSchema;
+use crate::table::TableName;
+use crate::value::Value;
+
+/// Arrow field metadata key that holds a column's id in the table format (the Parquet Arrow crate's key).
+pub const FIELD_ID: &str = "PARQUET:field_id";
+
+/// A snapshot id (Iceberg) or version (Delta). Not ordered: ordinals in records are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct VersionId(pub i64);
+
+/// Tables by name.
+#[async_trait]
+pub trait Catalog: Send + Sync + Debug {
+    async fn list(&self) -> Result<Vec<TableName>>;
+
+    /// `None` when there is no such table.
+    async fn open(&self, name: &TableName) -> Result<Option<Arc<dyn TableFormat>>>;
+
+    /// Creates an empty table, and its namespace where needed. When another process created it meanwhile, that one is returned.
+    async fn create(&self, name: &TableName, definition: &TableDefinition) -> Result<Arc<dyn TableFormat>>;
+}
+
+/// What a new table is made of.
+#[derive(Clone, Debug)]
+pub struct TableDefinition {
+    /// Columns in order, without field ids: the format gives them.
+    pub schema: SchemaRef,
+    /// Names of the key columns; they become identifier fields where the format has such.
+    pub keys: Vec<String>,
+    pub partition_by: Vec<PartitionField>,
+    pub properties: BTreeMap<String, String>,
+}
+
+/// One table in a format. Holds no state that can go stale: [`TableFormat::head`] reads anew.
+#[async_trait]
+pub trait TableFormat: Send + Sync + Debug {
+    fn name(&self) -> &TableName;
+
+    /// The newest state of the main branch.
+    async fn head(&self) -> Result<TableState>;
+
+    /// The table as of `version`, with the schema that it had then. `base` is any state of the same table.
+    async fn at(&self, base: &TableState, version: VersionId) -> Result<TableState>;
+
+    /// Live data files of a state, with the deletes that apply to them. A file may be left out when `prune` says that
+    /// it cannot matter; formats call it with what they know before they read further.
+    async fn data_files(&self, state: &TableState, prune: &dyn FilePruner) -> Result<Vec<DataFile>>;
+
+    /// Positions of the rows of `file` that position deletes and deletion vectors remove. Equality deletes are the engine's.
+    async fn deleted_rows(&self, file: &DataFile) -> Result<RoaringTreemap>;
+
+    /// Changes the schema alone: new columns at the end, promoted types, as [`TableSchema::evolve`] allows.
+    /// The fields of `schema` are matched by name with those of `base`.
+    async fn evolve(&self, base: &TableState, schema: &SchemaRef) -> Result<CommitOutcome>;
+
+    /// Commits on top of exactly `base`; when the table moved meanwhile, nothing happens and a conflict comes back.
+    /// Never retries on another base by itself.
+    async fn commit(&self, base: &TableState, commit: &Commit) -> Result<CommitOutcome>;
+
+    /// Settles an unknown outcome (DESIGN.md rule 20): looks for `commit_id` in the lineage, and submits the same bytes
+    /// again until the slot holds ours or another's.
+    async fn settle(&self, base: &TableState, commit: &Commit) -> Result<CommitOutcome>;
+
+    /// Creates, moves or removes a tag without a new snapshot.
+    async fn set_tag(&self, base: &TableState, tag: &str, version: Option<VersionId>) -> Result<CommitOutcome>;
+}
+
+/// Decides from bounds and partition values whether a file can matter.
+pub trait FilePruner: Send + Sync {
+    /// `false` only when no row of the file can matter.
+    fn keep(&self, file: &FileSummary) -> bool;
+}
+
+/// Keeps every file.
+#[derive(Clone, Copy, Debug)]
+pub struct KeepAll;
+
+impl FilePruner for KeepAll {
+    fn keep(&self, _: &FileSummary) -> bool {
+        true
+    }
+}
+
+/// What is known of a data file, or of a group of files, without opening it. Absent means unknown.
+#[derive(Clone, Debug, Default)]
+pub struct FileSummary {
+    /// Partition values by partition field, null as `None`; fields that are not known are absent.
+    pub partition: Vec<(PartitionField, Option<Value>)>,
+    /// Bounds by column name: no value is below the first or above the second. May be wider than the values.
+    pub bounds: BTreeMap<String, Bounds>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bounds {
+    pub lower: Option<Value>,
+    pub upper: Option<Value>,
+}
+
+/// A table at one version.
+#[derive(Clone, Debug)]
+pub struct TableState {
+    /// `None` for a table without any commit of data.
+    pub version: Option<VersionId>,
+    /// URL of the table's folder, without a trailing slash.
+    pub location: String,
+    /// Columns with their ids in the field metadata under [`FIELD_ID`], nested ones too.
+    pub schema: SchemaRef,
+    pub keys: Vec<String>,
+    pub partition_by: Vec<PartitionField>,
+    /// Of the newest metadata, whatever the version.
+    pub properties: BTreeMap<String, String>,
+    /// Every snapshot that the table still has, oldest first by commit time.
+    pub history: Arc<Vec<VersionInfo>>,
+    pub refs: BTreeMap<String, Ref>,
+    /// The format's own view of the table.
+    pub inner: Arc<dyn Any + Send + Sync>,
+}
+
+impl TableState {
+    pub fn current(&self) -> Option<&VersionInfo> {
+        self.info(self.version?)
+    }
+
+    pub fn info(&self, version: VersionId) -> Option<&VersionInfo> {
+        self.history.iter().find(|info| info.version == version)
+    }
+
+    /// The state's version and its ancestors, newest first, as far as they are kept.
+    pub fn lineage(&self) -> impl Iterator<Item = &VersionInfo> {
+        std::iter::successors(self.current(), |info| info.parent.and_then(|parent| self.info(parent)))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ref {
+    pub version: VersionId,
+    pub kind: RefKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefKind {
+    Branch,
+    Tag,
+}
+
+/// One snapshot of the history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VersionInfo {
+    pub version: VersionId,
+    pub parent: Option<VersionId>,
+    /// Milliseconds since the epoch.
+    pub committed_at_ms: i64,
+    pub operation: Operation,
+    /// Summary properties (Iceberg) or commitInfo (Delta), ours and others'.
+    pub summary: BTreeMap<String, String>,
+}
+
+/// What a snapshot did, in Iceberg's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Operation {
+    Append,
+    /// Rows stay the same, files change.
+    Replace,
+    Overwrite,
+    Delete,
+}
+
+impl Operation {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Replace => "replace",
+            Self::Overwrite => "overwrite",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// A live data file of a state.
+#[derive(Clone, Debug)]
+pub struct DataFile {
+    /// Absolute URL.
+    pub path: String,
+    pub size_bytes: u64,
+    /// Physical rows, deleted ones too.
+    pub record_count: u64,
+    pub summary: FileSummary,
+    /// Rows that position deletes or a deletion vector remove, when that is known without reading them.
+    pub deletes: DeleteState,
+    pub equality_deletes: Vec<EqualityDelete>,
+    /// The format's own entry.
+    pub inner: Arc<dyn Any + Send + Sync>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteState {
+    None,
+    /// Ask [`TableFormat::deleted_rows`].
+    Some,
+}
+
+/// An equality delete file (Parquet) that applies to a data file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EqualityDelete {
+    pub path: String,
+    pub size_bytes: u64,
+    /// Field ids of the columns that are compared; null equals null.
+    pub field_ids: Vec<i32>,
+}
+
+/// A Parquet file that the engine wrote.
+#[derive(Clone, Debug)]
+pub struct NewDataFile {
+    pub path: String,
+    pub size_bytes: u64,
+    pub record_count: u64,
+    /// One per field of the table's partition spec, in its order.
+    pub partition: Vec<Option<Value>>,
+    /// By field id of leaf columns.
+    pub statistics: BTreeMap<i32, ColumnStatistics>,
+    /// Byte offsets of the row groups.
+    pub split_offsets: Vec<i64>,
+}
+
+/// Exact, untruncated statistics of one leaf column of a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ColumnStatistics {
+    pub size_bytes: u64,
+    pub value_count: u64,
+    pub null_count: Option<u64>,
+    /// Absent when the column holds no values, or NaN in a way that hides the bounds.
+    pub bounds: Bounds,
+}
+
+/// One snapshot to be.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Found again in the summary under [`COMMIT_ID`].
+    pub commit_id: String,
+    pub operation: Operation,
+    pub add: Vec<NewDataFile>,
+    /// Rows to delete by data file path, in addition to those deleted already.
+    pub delete_rows: BTreeMap<String, RoaringTreemap>,
+    /// Data files that leave, together with their deletes.
+    pub remove: Removal,
+    pub summary: BTreeMap<String, String>,
+    /// Table properties to set in the same commit.
+    pub properties: BTreeMap<String, String>,
+    /// Tags that shall name the new snapshot.
+    pub tags: Vec<String>,
+    /// Wall clock in milliseconds; the format moves it forward where the parent is newer.
+    pub now_ms: i64,
+}
+
+/// Summary key of [`Commit::commit_id`].
+pub const COMMIT_ID: &str = "waterline.commit-id";
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Removal {
+    #[default]
+    Nothing,
+    Files(Vec<String>),
+    /// Everything that is live in the base.
+    All,
+}
+
+#[must_use]
+#[derive(Debug)]
+pub enum CommitOutcome {
+    Committed(TableState),
+    /// The table moved, and nothing of this commit is in it. Holds the newest state.
+    Conflict(TableState),
+    /// It may or may not have landed; call [`TableFormat::settle`].
+    Unknown(String),
+}
+
+/// The schema of a state as the source's schema.
+pub fn table_schema(state: &TableState) -> Result<TableSchema> {
+    TableSchema::new(state.schema.fields().iter().cloned().collect(), state.keys.clone())
+}

@@ -1,0 +1,11 @@
+//! Decides, and does no I/O: bytes, state and now come in, values go out. See ARCHITECTURE.md for the flow.
+
+pub mod change;
+pub mod error;
+pub mod format;
+pub mod partition;
+pub mod record;
+pub mod schema;
+pub mod sequence;
+pub mod table;
+pub mod value;

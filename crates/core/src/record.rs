@@ -1,0 +1,125 @@
+//! What a snapshot says of itself: the record of a mirror and the header of a log batch. Both are JSON in one summary
+//! property, and the newest is also a table property, since summaries go with their snapshots.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::format::{TableState, VersionInfo};
+use crate::sequence::{Domain, Sequence};
+
+/// Summary and table property of a mirror's [`Record`].
+pub const RECORD: &str = "waterline.record";
+/// Summary and table property of a changelog's [`LogHeader`].
+pub const LOG: &str = "waterline.log";
+
+/// Ordinal of a log batch; the first is 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BatchOrdinal(pub i64);
+
+impl BatchOrdinal {
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// How a mirror snapshot came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Baseline,
+    Merge,
+    Compaction,
+}
+
+/// The state that a mirror's events fold onto.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Event times up to this one are part of the baseline. Microseconds since the epoch; `None`: no baseline, events fold onto an empty table.
+    pub at_us: Option<i64>,
+    /// End of the interval when the dump's moment is only known as one: no earlier moment is answered.
+    pub until_us: Option<i64>,
+    /// Tag of the anchor snapshot that holds the baseline's rows; `None` when there are none.
+    pub anchor: Option<String>,
+}
+
+impl Baseline {
+    pub const EMPTY: Self = Self { at_us: None, until_us: None, anchor: None };
+
+    /// Whether an event of this time folds onto the baseline (DESIGN.md rule 9).
+    pub fn admits(&self, event_time_us: i64) -> bool {
+        self.at_us.is_none_or(|at| event_time_us > at)
+    }
+}
+
+/// The record of a mirror snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub kind: Kind,
+    pub lineage: u64,
+    pub baseline: Baseline,
+    /// Log batches up to this one are folded (V).
+    pub folded: BatchOrdinal,
+    /// Cumulative.
+    pub event_time_max_us: Option<i64>,
+    /// Highest folded sequence per domain.
+    pub sequence_max: BTreeMap<Domain, Sequence>,
+    /// Whether anything but snapshot reads was folded since the baseline.
+    pub has_changes: bool,
+}
+
+/// The header of a log batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogHeader {
+    pub batch: BatchOrdinal,
+    /// URL of the immutable file with the source positions.
+    pub positions: Option<String>,
+    /// Highest logged sequence per domain.
+    pub sequence_max: BTreeMap<Domain, Sequence>,
+    pub event_time_max_us: Option<i64>,
+    /// Newest in-order event time per source partition that feeds this table.
+    pub frontiers: BTreeMap<String, i64>,
+    /// What was stated with `--complete-until`.
+    pub complete_until_us: Option<i64>,
+    /// The source's watermark as known at this commit.
+    pub watermark_us: Option<i64>,
+    pub counts: LogCounts,
+}
+
+/// Cumulative counts of a changelog.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogCounts {
+    pub events: u64,
+    pub late: u64,
+    pub repeated: u64,
+    pub quarantined: u64,
+    pub below_watermark: u64,
+}
+
+/// The record of a mirror's state: of its snapshot, or of the nearest ancestor below snapshots that keep the rows.
+/// `Ok(None)` for a table that Waterline has never written.
+pub fn record_of(state: &TableState) -> Result<Option<Record>> {
+    for info in state.lineage() {
+        if let Some(record) = own_record(info)? {
+            return Ok(Some(record));
+        }
+        if info.operation != crate::format::Operation::Replace {
+            return Ok(None);
+        }
+    }
+    Ok(None)
+}
+
+fn own_record(info: &VersionInfo) -> Result<Option<Record>> {
+    info.summary.get(RECORD).map(|json| parse(json, "record of a mirror snapshot")).transpose()
+}
+
+/// The header of the newest log batch; the default, with ordinal 0, for a changelog without any.
+pub fn log_header(state: &TableState) -> Result<LogHeader> {
+    state.properties.get(LOG).map_or_else(|| Ok(LogHeader::default()), |json| parse(json, "header of a log batch"))
+}
+
+fn parse<T: for<'a> Deserialize<'a>>(json: &str, what: &str) -> Result<T> {
+    serde_json::from_str(json).map_err(|e| Error::corrupt(format!("the {what} cannot be read")).caused_by(e))
+}

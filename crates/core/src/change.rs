@@ -94,10 +94,14 @@ impl ChangeBatch {
     /// Checks that the system columns are there and of their types.
     pub fn try_new(batch: RecordBatch) -> Result<Self> {
         let schema = batch.schema();
-        for (name, data_type) in [(OP, DataType::Utf8), (EVENT_TIME, timestamp_utc()), (SEQUENCE, DataType::Utf8), (DOMAIN, DataType::Utf8)] {
-            let field = schema.field_with_name(name).map_err(|_| Error::corrupt("a changelog lacks a system column").with("column", name))?;
+        for (name, data_type) in [(OP, DataType::Utf8), (EVENT_TIME, timestamp_utc()), (SEQUENCE, DataType::Utf8), (DOMAIN, DataType::Utf8)]
+        {
+            let field =
+                schema.field_with_name(name).map_err(|_| Error::corrupt("a changelog lacks a system column").with("column", name))?;
             if field.data_type() != &data_type {
-                return Err(Error::corrupt("a changelog's system column has another type").with("column", name).with("type", field.data_type()));
+                return Err(Error::corrupt("a changelog's system column has another type")
+                    .with("column", name)
+                    .with("type", field.data_type()));
             }
         }
         let source_start = schema.fields().iter().position(|f| !is_system(f.name())).unwrap_or(schema.fields().len());

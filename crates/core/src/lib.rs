@@ -1,8 +1,10 @@
 //! Decides, and does no I/O: bytes, state and now come in, values go out. See ARCHITECTURE.md for the flow.
 
 pub mod change;
+pub mod collapse;
 pub mod error;
 pub mod format;
+pub mod key;
 pub mod partition;
 pub mod record;
 pub mod schema;

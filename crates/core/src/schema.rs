@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use crate::error::{Error, ErrorKind, Result};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 
 /// Columns and key of a source table. The key may be empty: then the table is append-only.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,8 @@ impl TableSchema {
             match known.get(field.name().as_str()) {
                 None => grown.push(Arc::new(field.as_ref().clone().with_nullable(true))),
                 Some(&at) => {
-                    let wide = widen(grown[at].data_type(), field.data_type()).ok_or_else(|| incompatible(field.name(), grown[at].data_type(), field.data_type()))?;
+                    let wide = widen(grown[at].data_type(), field.data_type())
+                        .ok_or_else(|| incompatible(field.name(), grown[at].data_type(), field.data_type()))?;
                     if &wide != grown[at].data_type() {
                         grown[at] = Arc::new(grown[at].as_ref().clone().with_data_type(wide));
                     }

@@ -22,7 +22,8 @@ impl TableName {
     pub fn new(namespace: &str, name: &str) -> Result<Self> {
         for part in [namespace, name] {
             if part.is_empty() || part == "." || part.contains("..") || part.contains(['/', '\\']) || part.chars().any(char::is_control) {
-                return Err(Error::usage("not a table name; it must be NAMESPACE.TABLE without slashes or `..`").with("table", format!("{namespace}.{name}")));
+                return Err(Error::usage("not a table name; it must be NAMESPACE.TABLE without slashes or `..`")
+                    .with("table", format!("{namespace}.{name}")));
             }
         }
         Ok(Self { namespace: namespace.into(), name: name.into() })

@@ -25,7 +25,8 @@ impl Stores for ObjectStores {
     fn resolve(&self, url: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
         let url = parse_location(url)?;
         let root = format!("{}://{}", url.scheme(), url.authority());
-        let path = Path::from_url_path(url.path()).map_err(|e| Error::usage("not a path of an object store").with("url", redacted(&url)).caused_by(e))?;
+        let path = Path::from_url_path(url.path())
+            .map_err(|e| Error::usage("not a path of an object store").with("url", redacted(&url)).caused_by(e))?;
         let mut stores = self.by_root.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = stores.get(&root) {
             return Ok((store.clone(), path));

@@ -1,10 +1,15 @@
 //! Partition transforms (Iceberg spec, "Partition Transforms"): how a column's values choose a partition.
 
+mod apply;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::apply::value_at;
 use crate::error::{Error, Result};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,7 +37,9 @@ impl FromStr for PartitionField {
 
     /// `column`, `identity(column)`, `bucket(4, column)`, `truncate(10, column)`, `year(column)` and so on.
     fn from_str(text: &str) -> Result<Self> {
-        let invalid = || Error::usage("not a partition transform; write COLUMN, bucket(N, COLUMN), truncate(N, COLUMN), year(COLUMN), month(COLUMN), day(COLUMN) or hour(COLUMN)").with("transform", text);
+        let invalid = || {
+            Error::usage("not a partition transform; write COLUMN, bucket(N, COLUMN), truncate(N, COLUMN), year(COLUMN), month(COLUMN), day(COLUMN) or hour(COLUMN)").with("transform", text)
+        };
         let Some((name, arguments)) = text.trim().split_once('(') else {
             return Ok(Self { column: text.trim().into(), transform: Transform::Identity });
         };

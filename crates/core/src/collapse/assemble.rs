@@ -1,0 +1,92 @@
+//! Gathers the columns of the images, once, after the fold.
+
+use std::collections::HashMap;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array, new_null_array};
+use arrow::compute::{interleave, take};
+
+use super::fold::{Cell, Image};
+use super::{Collapsed, Outcome};
+use crate::error::Result;
+use crate::key::KeyId;
+
+/// Rows of the state before, for the keys of [`Collapsed::needed_before`] that have one.
+#[derive(Clone, Debug, Default)]
+pub struct BeforeRows {
+    /// All columns of the table, in its order; `None` when no key has a row.
+    pub rows: Option<RecordBatch>,
+    /// Row of each key that has one.
+    pub by_key: HashMap<KeyId, u32>,
+}
+
+/// The images of a collapsed batch.
+#[derive(Debug)]
+pub struct Assembled {
+    /// In the order of their keys.
+    pub upserts: RecordBatch,
+    /// Unset columns that had no row to take their value from, and are null.
+    pub unresolved: u64,
+}
+
+impl Collapsed {
+    /// The rows to write for the keys that `wanted` admits, sorted by key.
+    pub fn assemble(&self, before: &BeforeRows, wanted: impl Fn(KeyId) -> bool) -> Result<Assembled> {
+        let images = self.sorted_images(wanted);
+        let mut unresolved = self.unresolved;
+        let patched: Vec<usize> = patched_columns(&images);
+        let rows = UInt32Array::from(images.iter().map(|image| image.row).collect::<Vec<u32>>());
+        let columns = (0..self.source.num_columns())
+            .map(|at| {
+                let events = self.source.column(at);
+                if patched.binary_search(&at).is_ok() {
+                    patch(at, events, &images, before, &mut unresolved)
+                } else {
+                    Ok(take(events, &rows, None)?)
+                }
+            })
+            .collect::<Result<Vec<ArrayRef>>>()?;
+        Ok(Assembled { upserts: RecordBatch::try_new(self.source.schema(), columns)?, unresolved })
+    }
+
+    fn sorted_images(&self, wanted: impl Fn(KeyId) -> bool) -> Vec<&Image> {
+        let keys = self.keys.keys();
+        let mut images: Vec<(KeyId, &Image)> = self
+            .keys
+            .ids()
+            .zip(&self.outcomes)
+            .filter_map(|(id, o)| if let Outcome::Upserted(image) = o { Some((id, image)) } else { None })
+            .filter(|(id, _)| wanted(*id))
+            .collect();
+        images.sort_unstable_by(|(a, _), (b, _)| keys[a.index()].row().cmp(&keys[b.index()].row()));
+        images.into_iter().map(|(_, image)| image).collect()
+    }
+}
+
+fn patched_columns(images: &[&Image]) -> Vec<usize> {
+    let mut columns: Vec<usize> = images.iter().flat_map(|image| image.patches.iter().map(|(column, _)| *column)).collect();
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+/// One column out of three sources: the events, the rows before, and null.
+fn patch(at: usize, events: &ArrayRef, images: &[&Image], before: &BeforeRows, unresolved: &mut u64) -> Result<ArrayRef> {
+    let null = new_null_array(events.data_type(), 1);
+    let rows_before = before.rows.as_ref().map_or_else(|| null.clone(), |rows| rows.column(at).clone());
+    let indices: Vec<(usize, usize)> = images
+        .iter()
+        .map(|image| match image.patches.iter().find(|(column, _)| *column == at) {
+            None => (0, image.row as usize),
+            Some((_, Cell::Event(row))) => (0, *row as usize),
+            Some((_, Cell::Null)) => (2, 0),
+            Some((_, Cell::Before(key))) => match before.by_key.get(key) {
+                Some(row) => (1, *row as usize),
+                None => {
+                    *unresolved += 1;
+                    (2, 0)
+                }
+            },
+        })
+        .collect();
+    Ok(interleave(&[events.as_ref(), rows_before.as_ref(), null.as_ref()], &indices)?)
+}

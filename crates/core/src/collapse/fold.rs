@@ -1,0 +1,156 @@
+//! The fold over row numbers.
+
+use super::Outcome;
+use crate::key::KeyId;
+
+/// Where a row's columns come from.
+#[derive(Clone, Debug)]
+pub(super) struct Image {
+    /// Event row that gives all columns but the patched ones.
+    pub row: u32,
+    pub patches: Vec<(usize, Cell)>,
+}
+
+/// Where one unset column comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cell {
+    Event(u32),
+    /// The row of this key in the state before, if it has one.
+    Before(KeyId),
+    Null,
+}
+
+impl Image {
+    pub(super) fn before_keys(&self) -> impl Iterator<Item = KeyId> {
+        self.patches.iter().filter_map(|(_, cell)| if let Cell::Before(key) = cell { Some(*key) } else { None })
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Row {
+    /// Whatever the state before holds.
+    Before,
+    Present(Image),
+    /// Deleted; what it was just before stays known, for a key change that continues it.
+    Absent {
+        was: Option<Was>,
+    },
+}
+
+#[derive(Clone, Debug)]
+enum Was {
+    Before,
+    Image(Image),
+}
+
+#[derive(Clone, Debug)]
+struct KeyState {
+    row: Row,
+    /// Whether a change, not only snapshot reads, was folded since the last truncate.
+    changed: bool,
+    touched: bool,
+    /// Number of truncates that this state has seen.
+    truncates: u32,
+}
+
+pub(super) struct Folder {
+    states: Vec<KeyState>,
+    truncates: u32,
+    unresolved: u64,
+    columns: usize,
+}
+
+impl Folder {
+    pub(super) fn new(columns: usize) -> Self {
+        Self { states: Vec::new(), truncates: 0, unresolved: 0, columns }
+    }
+
+    pub(super) fn truncate(&mut self) {
+        self.truncates += 1;
+    }
+
+    pub(super) fn truncated(&self) -> bool {
+        self.truncates > 0
+    }
+
+    pub(super) fn unresolved(&self) -> u64 {
+        self.unresolved
+    }
+
+    pub(super) fn delete(&mut self, key: KeyId) {
+        let state = self.state(key);
+        let was = match std::mem::replace(&mut state.row, Row::Before) {
+            Row::Before => Some(Was::Before),
+            Row::Present(image) => Some(Was::Image(image)),
+            Row::Absent { was } => was,
+        };
+        *state = KeyState { row: Row::Absent { was }, changed: true, touched: true, ..*state };
+    }
+
+    /// A snapshot read ranks below any change of its key.
+    pub(super) fn read(&mut self, key: KeyId, row: u32, unset: &[usize]) {
+        if !self.state(key).changed {
+            self.set(key, None, row, unset);
+        }
+    }
+
+    pub(super) fn change(&mut self, key: KeyId, old: Option<KeyId>, row: u32, unset: &[usize]) {
+        self.set(key, old, row, unset);
+        self.state(key).changed = true;
+    }
+
+    fn set(&mut self, key: KeyId, old: Option<KeyId>, row: u32, unset: &[usize]) {
+        let patches = unset.iter().map(|&column| (column, self.cell(key, old, column))).collect();
+        let state = self.state(key);
+        state.row = Row::Present(Image { row, patches });
+        state.touched = true;
+    }
+
+    /// Where an unset column of an event on `key` comes from: the row before it, or the row that a key change continues.
+    fn cell(&mut self, key: KeyId, old: Option<KeyId>, column: usize) -> Cell {
+        debug_assert!(column < self.columns);
+        let from = old.unwrap_or(key);
+        let cell = match (&self.state(from).row, old) {
+            (Row::Before, _) => Cell::Before(from),
+            (Row::Present(image), _) => image.cell(column),
+            (Row::Absent { was: Some(Was::Before) }, Some(_)) => Cell::Before(from),
+            (Row::Absent { was: Some(Was::Image(image)) }, Some(_)) => image.cell(column),
+            (Row::Absent { .. }, _) => Cell::Null,
+        };
+        if matches!(cell, Cell::Null) {
+            self.unresolved += 1;
+        }
+        cell
+    }
+
+    /// The state of a key, with the truncates since it was last touched applied.
+    fn state(&mut self, key: KeyId) -> &mut KeyState {
+        if self.states.len() <= key.index() {
+            self.states.resize(key.index() + 1, KeyState { row: Row::Before, changed: false, touched: false, truncates: 0 });
+        }
+        let truncates = self.truncates;
+        let state = &mut self.states[key.index()];
+        if state.truncates < truncates {
+            *state = KeyState { row: Row::Absent { was: None }, changed: false, touched: true, truncates };
+        }
+        state
+    }
+
+    pub(super) fn outcomes(mut self, keys: usize) -> Vec<Outcome> {
+        let truncates = self.truncates;
+        self.states.resize(keys, KeyState { row: Row::Before, changed: false, touched: false, truncates });
+        let outcome = |state: KeyState| match state.row {
+            _ if state.truncates < truncates => Outcome::Deleted,
+            Row::Before => Outcome::Untouched,
+            Row::Present(image) => Outcome::Upserted(image),
+            Row::Absent { .. } => Outcome::Deleted,
+        };
+        self.states.into_iter().map(outcome).collect()
+    }
+}
+
+impl Image {
+    fn cell(&self, column: usize) -> Cell {
+        self.patches.iter().find(|(at, _)| *at == column).map_or(Cell::Event(self.row), |(_, cell)| *cell)
+    }
+}

@@ -5,6 +5,7 @@ pub mod collapse;
 pub mod error;
 pub mod format;
 pub mod key;
+pub mod locate;
 pub mod partition;
 pub mod record;
 pub mod schema;

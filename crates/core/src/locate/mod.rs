@@ -1,0 +1,66 @@
+//! Locate, the deciding half: which files can hold a set of keys, and which rows of a file's key columns are theirs.
+
+mod probe;
+mod prune;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Fields};
+
+use self::probe::IntegerProbe;
+pub use self::prune::KeyPruner;
+use crate::error::Result;
+use crate::key::{KeyEncoder, KeyId, KeyIndex};
+
+/// Keys to look for in the key columns of data files.
+#[derive(Debug)]
+pub struct KeySet<'a> {
+    index: &'a KeyIndex,
+    encoder: &'a KeyEncoder,
+    fields: Fields,
+    integers: Option<IntegerProbe>,
+}
+
+impl<'a> KeySet<'a> {
+    /// `fields` are the key columns in key order. `wanted` says which keys of the index count.
+    pub fn new(index: &'a KeyIndex, encoder: &'a KeyEncoder, fields: Fields, wanted: impl Fn(KeyId) -> bool) -> Result<(Self, KeyPruner)> {
+        let ids: Vec<KeyId> = index.ids().filter(|id| wanted(*id)).collect();
+        let keys: Vec<_> = ids.iter().map(|id| index.keys()[id.index()].clone()).collect();
+        let columns = if keys.is_empty() {
+            fields.iter().map(|f| arrow::array::new_empty_array(f.data_type())).collect()
+        } else {
+            encoder.decode(&keys)?
+        };
+        let pruner = KeyPruner::new(&fields, &columns)?;
+        let integers = match fields.as_ref() {
+            [field] if matches!(field.data_type(), DataType::Int64 | DataType::Int32) => IntegerProbe::new(&columns[0], &ids),
+            _ => None,
+        };
+        Ok((Self { index, encoder, fields, integers }, pruner))
+    }
+
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// Calls `found` with the row and the key of every row of `columns` (key columns in key order) whose key is known to
+    /// the index. It may be a key that is not wanted when the index holds others.
+    pub fn probe(&self, columns: &[ArrayRef], mut found: impl FnMut(usize, KeyId)) -> Result<()> {
+        if let Some(integers) = &self.integers {
+            integers.probe(&columns[0], found);
+            return Ok(());
+        }
+        let rows = self.encoder.encode(columns)?;
+        for (at, row) in rows.iter().enumerate() {
+            if let Some(key) = self.index.get(row) {
+                found(at, key);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Key columns of a batch by name, in key order.
+pub fn key_columns(batch: &RecordBatch, fields: &Fields) -> Result<Vec<ArrayRef>> {
+    let schema = batch.schema();
+    fields.iter().map(|field| Ok(batch.column(schema.index_of(field.name())?).clone())).collect()
+}

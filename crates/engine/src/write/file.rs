@@ -1,0 +1,71 @@
+//! One Parquet file while it is written.
+
+use arrow::array::RecordBatch;
+use parquet::arrow::async_writer::{AsyncArrowWriter, ParquetObjectWriter};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use waterline_core::error::{Error, Result};
+use waterline_core::format::{NewDataFile, TableState};
+use waterline_core::value::Value;
+use waterline_env::Env;
+
+use super::statistics;
+
+const ROW_GROUP_ROWS: usize = 1 << 18;
+/// Bounds of longer text are cut, upwards for the upper one.
+const STATISTICS_BYTES: usize = 64;
+
+pub(super) struct OpenFile {
+    path: String,
+    partition: Vec<Option<Value>>,
+    state: TableState,
+    writer: AsyncArrowWriter<ParquetObjectWriter>,
+}
+
+impl OpenFile {
+    pub(super) fn create(env: &Env, state: &TableState, partition: Vec<Option<Value>>) -> Result<Self> {
+        let path = format!("{}/data/{}.parquet", state.location, env.ids.uuid());
+        let (store, at) = env.stores.resolve(&path)?;
+        let writer = AsyncArrowWriter::try_new(ParquetObjectWriter::new(store, at), state.schema.clone(), Some(properties()))
+            .map_err(|e| failed(&path, e))?;
+        Ok(Self { path, partition, state: state.clone(), writer })
+    }
+
+    pub(super) async fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.writer.write(rows).await.map_err(|e| failed(&self.path, e))
+    }
+
+    /// Written and still buffered bytes.
+    pub(super) fn size_bytes(&self) -> u64 {
+        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+    }
+
+    pub(super) async fn close(mut self) -> Result<NewDataFile> {
+        let footer = self.writer.finish().await.map_err(|e| failed(&self.path, e))?;
+        Ok(NewDataFile {
+            size_bytes: self.writer.bytes_written() as u64,
+            record_count: footer.file_metadata().num_rows().cast_unsigned(),
+            partition: self.partition,
+            statistics: statistics::of_file(&footer, &self.state.schema),
+            split_offsets: footer
+                .row_groups()
+                .iter()
+                .filter_map(|group| group.columns().first().map(|c| c.byte_range().0.cast_signed()))
+                .collect(),
+            path: self.path,
+        })
+    }
+}
+
+fn properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_statistics_truncate_length(Some(STATISTICS_BYTES))
+        .set_created_by(concat!("waterline ", env!("CARGO_PKG_VERSION")).into())
+        .build()
+}
+
+fn failed(path: &str, error: parquet::errors::ParquetError) -> Error {
+    Error::unavailable("cannot write a data file").with("file", path).caused_by(error)
+}

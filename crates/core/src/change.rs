@@ -162,6 +162,11 @@ impl ChangeBatch {
         names.as_string_opt::<i32>().map(|names| names.iter().flatten().map(str::to_owned).collect()).unwrap_or_default()
     }
 
+    /// Whether the event is a key change that takes columns from the row of the old key (DESIGN.md rule 6).
+    pub fn continues_row(&self, row: usize) -> bool {
+        self.old_keys().is_some_and(|old| old.is_valid(row)) && !self.unset(row).is_empty()
+    }
+
     pub fn old_keys(&self) -> Option<&StructArray> {
         self.batch.column_by_name(OLD_KEY).and_then(|c| c.as_struct_opt())
     }

@@ -39,6 +39,11 @@ impl KeyEncoder {
     }
 }
 
+/// A hash of a key that is the same in every process.
+pub fn hash_key(key: Row<'_>) -> u64 {
+    xxh3_64(key.data())
+}
+
 /// Distinct keys in the order in which they were first seen.
 #[derive(Debug, Default)]
 pub struct KeyIndex {
@@ -56,18 +61,18 @@ impl KeyIndex {
     }
 
     pub fn insert(&mut self, key: Row<'_>) -> KeyId {
-        let hash = xxh3_64(key.data());
+        let hash = hash_key(key);
         if let Some(&id) = self.table.find(hash, |&id| self.keys[id as usize].row() == key) {
             return KeyId(id);
         }
         let id = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
         self.keys.push(key.owned());
-        self.table.insert_unique(hash, id, |&id| xxh3_64(self.keys[id as usize].row().data()));
+        self.table.insert_unique(hash, id, |&id| hash_key(self.keys[id as usize].row()));
         KeyId(id)
     }
 
     pub fn get(&self, key: Row<'_>) -> Option<KeyId> {
-        self.table.find(xxh3_64(key.data()), |&id| self.keys[id as usize].row() == key).map(|&id| KeyId(id))
+        self.table.find(hash_key(key), |&id| self.keys[id as usize].row() == key).map(|&id| KeyId(id))
     }
 
     pub fn keys(&self) -> &[OwnedRow] {

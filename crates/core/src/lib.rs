@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod collapse;
+pub mod conform;
 pub mod error;
 pub mod format;
 pub mod key;

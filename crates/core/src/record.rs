@@ -73,6 +73,8 @@ pub struct Record {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogHeader {
     pub batch: BatchOrdinal,
+    /// The newest batch with events in it, this one included.
+    pub last_with_events: BatchOrdinal,
     /// URL of the immutable file with the source positions.
     pub positions: Option<String>,
     /// Highest logged sequence per domain.
@@ -91,6 +93,9 @@ pub struct LogHeader {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogCounts {
     pub events: u64,
+    pub truncates: u64,
+    /// Key changes whose unset columns continue the row of the old key.
+    pub continued_rows: u64,
     pub late: u64,
     pub repeated: u64,
     pub quarantined: u64,
@@ -113,6 +118,58 @@ pub fn record_of(state: &TableState) -> Result<Option<Record>> {
 
 fn own_record(info: &VersionInfo) -> Result<Option<Record>> {
     info.summary.get(RECORD).map(|json| parse(json, "record of a mirror snapshot")).transpose()
+}
+
+impl Record {
+    /// The record of an empty table that nothing was folded into yet.
+    pub fn initial() -> Self {
+        Self {
+            kind: Kind::Baseline,
+            lineage: 1,
+            baseline: Baseline::EMPTY,
+            folded: BatchOrdinal(0),
+            event_time_max_us: None,
+            sequence_max: BTreeMap::new(),
+            has_changes: false,
+        }
+    }
+
+    /// Whether the domain's order was already folded past this point (DESIGN.md rule 3).
+    pub fn is_late(&self, domain: &str, sequence: &str) -> bool {
+        is_covered(&self.sequence_max, domain, sequence)
+    }
+
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|e| Error::internal("a record cannot be written").caused_by(e))
+    }
+}
+
+impl LogHeader {
+    /// Whether the changelog may hold an event of this identity already.
+    pub fn may_hold(&self, domain: &str, sequence: &str) -> bool {
+        is_covered(&self.sequence_max, domain, sequence)
+    }
+
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|e| Error::internal("a log header cannot be written").caused_by(e))
+    }
+}
+
+fn is_covered(highest: &BTreeMap<Domain, Sequence>, domain: &str, sequence: &str) -> bool {
+    highest.get(domain).is_some_and(|max| sequence <= max.as_str())
+}
+
+/// Raises the highest sequence of each domain to those of the events given.
+pub fn raise_sequences<'a>(highest: &mut BTreeMap<Domain, Sequence>, events: impl Iterator<Item = (&'a str, &'a str)>) {
+    for (domain, sequence) in events {
+        match highest.get_mut(domain) {
+            Some(max) if max.as_str() >= sequence => {}
+            Some(max) => *max = Sequence::from_text(sequence),
+            None => {
+                highest.insert(Domain(domain.into()), Sequence::from_text(sequence));
+            }
+        }
+    }
 }
 
 /// The header of the newest log batch; the default, with ordinal 0, for a changelog without any.

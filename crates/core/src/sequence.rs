@@ -32,6 +32,12 @@ impl fmt::Display for Sequence {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Domain(pub String);
 
+impl std::borrow::Borrow<str> for Domain {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Writes the parts of a sequence into a reused buffer.
 #[derive(Debug, Default)]
 pub struct SequenceWriter(String);

@@ -7,14 +7,22 @@ use waterline_core::format::{Catalog, TableFormat};
 use waterline_core::table::TableName;
 use waterline_env::Env;
 
+use crate::parquet_io::ParquetFiles;
+
 /// Everything that a job needs to reach tables. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Lake {
     pub catalog: Arc<dyn Catalog>,
     pub env: Env,
+    pub files: ParquetFiles,
 }
 
 impl Lake {
+    pub fn new(catalog: Arc<dyn Catalog>, env: Env) -> Self {
+        let files = ParquetFiles::new(&env);
+        Self { catalog, env, files }
+    }
+
     /// Opens a table that must exist.
     pub async fn table(&self, name: &TableName) -> Result<Arc<dyn TableFormat>> {
         self.catalog.open(name).await?.ok_or_else(|| Error::not_found("there is no such table in the catalog").with("table", name))

@@ -6,20 +6,25 @@
 mod assemble;
 mod fold;
 
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow::datatypes::Schema;
+use arrow::row::Row;
 
 pub use self::assemble::{Assembled, BeforeRows};
 use self::fold::{Folder, Image};
 use crate::change::{ChangeBatch, Op, key_fields};
-use crate::error::{Error, Result};
+use crate::conform::conform_batch;
+use crate::error::Result;
 use crate::key::{KeyEncoder, KeyId, KeyIndex};
 use crate::schema::TableSchema;
 
 /// What the events leave of each key that they touch.
 #[derive(Debug)]
 pub struct Collapsed {
-    keys: KeyIndex,
-    encoder: KeyEncoder,
+    keys: Arc<KeyIndex>,
+    encoder: Arc<KeyEncoder>,
     outcomes: Vec<Outcome>,
     /// Whether all rows of the state before go, because the source truncated the table.
     pub truncated: bool,
@@ -72,21 +77,29 @@ pub fn collapse(events: &ChangeBatch, schema: &TableSchema) -> Result<Collapsed>
     let truncated = folder.truncated();
     let unresolved = folder.unresolved();
     let outcomes = folder.outcomes(keys.len());
-    Ok(Collapsed { keys, encoder, outcomes, truncated, repeated, unresolved, source })
+    Ok(Collapsed { keys: Arc::new(keys), encoder: Arc::new(encoder), outcomes, truncated, repeated, unresolved, source })
 }
 
 impl Collapsed {
-    pub fn keys(&self) -> &KeyIndex {
+    pub fn keys(&self) -> &Arc<KeyIndex> {
         &self.keys
     }
 
-    pub fn encoder(&self) -> &KeyEncoder {
+    pub fn key(&self, key: KeyId) -> Row<'_> {
+        self.keys.keys()[key.index()].row()
+    }
+
+    pub fn encoder(&self) -> &Arc<KeyEncoder> {
         &self.encoder
     }
 
     /// Keys whose row in the state before leaves or is replaced.
     pub fn touched(&self) -> impl Iterator<Item = KeyId> {
-        self.keys.ids().filter(|id| !matches!(self.outcomes[id.index()], Outcome::Untouched))
+        self.keys.ids().filter(|id| self.touches(*id))
+    }
+
+    pub fn touches(&self, key: KeyId) -> bool {
+        !matches!(self.outcomes[key.index()], Outcome::Untouched)
     }
 
     pub fn is_deleted(&self, key: KeyId) -> bool {
@@ -107,21 +120,10 @@ impl Collapsed {
     }
 }
 
-/// The source's columns in the order of `schema`.
+/// The source's columns as the table has them, but nullable, since a delete carries its key only.
 fn source_columns(events: &ChangeBatch, schema: &TableSchema) -> Result<RecordBatch> {
-    let batch = events.batch();
-    let columns = schema
-        .fields()
-        .iter()
-        .map(|field| {
-            batch
-                .column_by_name(field.name())
-                .cloned()
-                .ok_or_else(|| Error::internal("events lack a column of the table").with("column", field.name()))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
-    Ok(RecordBatch::try_new(std::sync::Arc::new(arrow::datatypes::Schema::new(fields)), columns)?)
+    let nullable: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    conform_batch(events.batch(), &Arc::new(Schema::new(nullable)))
 }
 
 /// Row numbers in the order of their domain and sequence, each event once, and how many were repeats.

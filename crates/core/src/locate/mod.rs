@@ -3,6 +3,8 @@
 mod probe;
 mod prune;
 
+use std::sync::Arc;
+
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Fields};
 
@@ -13,16 +15,21 @@ use crate::key::{KeyEncoder, KeyId, KeyIndex};
 
 /// Keys to look for in the key columns of data files.
 #[derive(Debug)]
-pub struct KeySet<'a> {
-    index: &'a KeyIndex,
-    encoder: &'a KeyEncoder,
+pub struct KeySet {
+    index: Arc<KeyIndex>,
+    encoder: Arc<KeyEncoder>,
     fields: Fields,
     integers: Option<IntegerProbe>,
 }
 
-impl<'a> KeySet<'a> {
+impl KeySet {
     /// `fields` are the key columns in key order. `wanted` says which keys of the index count.
-    pub fn new(index: &'a KeyIndex, encoder: &'a KeyEncoder, fields: Fields, wanted: impl Fn(KeyId) -> bool) -> Result<(Self, KeyPruner)> {
+    pub fn new(
+        index: &Arc<KeyIndex>,
+        encoder: &Arc<KeyEncoder>,
+        fields: Fields,
+        wanted: impl Fn(KeyId) -> bool,
+    ) -> Result<(Self, KeyPruner)> {
         let ids: Vec<KeyId> = index.ids().filter(|id| wanted(*id)).collect();
         let keys: Vec<_> = ids.iter().map(|id| index.keys()[id.index()].clone()).collect();
         let columns = if keys.is_empty() {
@@ -35,7 +42,7 @@ impl<'a> KeySet<'a> {
             [field] if matches!(field.data_type(), DataType::Int64 | DataType::Int32) => IntegerProbe::new(&columns[0], &ids),
             _ => None,
         };
-        Ok((Self { index, encoder, fields, integers }, pruner))
+        Ok((Self { index: index.clone(), encoder: encoder.clone(), fields, integers }, pruner))
     }
 
     pub fn fields(&self) -> &Fields {

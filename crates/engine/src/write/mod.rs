@@ -1,19 +1,18 @@
 //! Write: rows to Parquet data files of a table, split by partition and rolled at the target size.
 
-mod conform;
 mod file;
 mod statistics;
 
 use std::collections::BTreeMap;
 
 use arrow::array::{RecordBatch, UInt32Array};
+use waterline_core::conform::conform_batch;
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{NewDataFile, TableState};
 use waterline_core::partition::PartitionField;
 use waterline_core::value::Value;
 use waterline_env::Env;
 
-use self::conform::conform_batch;
 use self::file::OpenFile;
 
 const TARGET_FILE_SIZE: &str = "write.target-file-size-bytes";

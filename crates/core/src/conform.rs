@@ -5,9 +5,11 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch, StructArray, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
-use waterline_core::error::{Error, Result};
 
-pub(super) fn conform_batch(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+use crate::error::{Error, Result};
+
+/// Takes columns by name. Fails when a type differs, but for integers, floats and decimals that widen.
+pub fn conform_batch(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let columns = schema
         .fields()
         .iter()
@@ -44,6 +46,6 @@ fn conform(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
         (DataType::Int32, DataType::Int64)
         | (DataType::Float32, DataType::Float64)
         | (DataType::Decimal128(..), DataType::Decimal128(..)) => Ok(cast(column, data_type)?),
-        (from, to) => Err(waterline_core::schema::incompatible("", to, from)),
+        (from, to) => Err(crate::schema::incompatible("", to, from)),
     }
 }

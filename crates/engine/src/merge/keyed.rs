@@ -1,0 +1,198 @@
+//! A fold onto a table with a key: collapse, locate, write.
+
+use std::collections::HashSet;
+
+use arrow::array::{Array, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use roaring::RoaringTreemap;
+use waterline_core::change::{ChangeBatch, Op, key_fields};
+use waterline_core::collapse::{BeforeRows, Collapsed, collapse};
+use waterline_core::error::{Error, ErrorKind, Result};
+use waterline_core::format::{Removal, TableState};
+use waterline_core::key::KeyId;
+use waterline_core::locate::KeySet;
+
+use super::history::History;
+use super::rewrite::rewrite_files;
+use super::{Change, Fold, Stages, TouchedFile};
+use crate::lake::Lake;
+use crate::locate::{Located, RowAt, fetch, locate};
+use crate::write::DataWriter;
+
+/// `copy-on-write` rewrites the files that hold matched rows; anything else deletes by position.
+const MERGE_MODE: &str = "write.merge.mode";
+
+impl Fold<'_> {
+    pub(super) async fn merge_keyed(&self, stages: &mut Stages) -> Result<Change> {
+        let started = self.lake.env.clock.now_us();
+        self.check_domains()?;
+        let split = self.split()?;
+        if split.late_truncate {
+            return self.refold_all(split.late, stages).await;
+        }
+        let normal = collapse(&split.in_order, &self.schema)?;
+        let history = if split.refold.is_empty() { None } else { Some(History::read(self, &split.refold).await?) };
+        stages.collapse += self.since(started);
+
+        let mut change = Change { late: split.late, ..Change::default() };
+        let mut writer = DataWriter::new(&self.lake.env, &self.base)?;
+        let is_normal = |key: KeyId| history.as_ref().is_none_or(|history| !history.holds(normal.key(key)));
+        let merged = self.fold_onto_rows(&normal, is_normal, &mut change, stages).await?;
+        writer.write(&merged).await?;
+        if let Some(history) = &history {
+            let rows = self.fold_onto_baseline(history, normal.truncated, &mut change, stages).await?;
+            writer.write(&rows).await?;
+        }
+        let started = self.lake.env.clock.now_us();
+        if normal.truncated {
+            change.deleted += self.live_rows().await?;
+            change.touched.clear();
+            change.remove = Removal::All;
+        } else if self.base.properties.get(MERGE_MODE).is_some_and(|mode| mode == "copy-on-write") {
+            let touched = std::mem::take(&mut change.touched);
+            change.remove = Removal::Files(touched.keys().cloned().collect());
+            change.add = rewrite_files(self.lake, &self.base, touched).await?;
+        }
+        change.add.extend(writer.finish().await?);
+        stages.write += self.since(started);
+        Ok(change)
+    }
+
+    /// Keys whose events go on from the rows that the mirror has. Returns the rows to write.
+    async fn fold_onto_rows(&self, collapsed: &Collapsed, wanted: impl Fn(KeyId) -> bool, change: &mut Change, stages: &mut Stages) -> Result<RecordBatch> {
+        let started = self.lake.env.clock.now_us();
+        let wanted = |key| collapsed.touches(key) && wanted(key);
+        let needed: HashSet<KeyId> = collapsed.needed_before().into_iter().collect();
+        let located = if collapsed.truncated { Located::default() } else { self.locate_keys(collapsed, |key| wanted(key) || needed.contains(&key)).await? };
+        let before = before_rows(self.lake, &self.base, collapsed, &located).await?;
+        stages.locate += self.since(started);
+
+        let started = self.lake.env.clock.now_us();
+        let assembled = collapsed.assemble(&before, wanted)?;
+        for key in collapsed.touched().filter(|key| wanted(*key)) {
+            change.count(located.rows.contains_key(&key), !collapsed.is_deleted(key));
+        }
+        change.unresolved += assembled.unresolved;
+        change.touch(located, wanted);
+        stages.collapse += self.since(started);
+        Ok(assembled.upserts)
+    }
+
+    /// Keys whose whole history folds onto the baseline; the result replaces the row that is there. Returns the rows to write.
+    async fn fold_onto_baseline(&self, history: &History, truncated: bool, change: &mut Change, stages: &mut Stages) -> Result<RecordBatch> {
+        let started = self.lake.env.clock.now_us();
+        let located = if truncated { Located::default() } else { self.locate_keys(history.collapsed(), |key| history.is_whole(key)).await? };
+        stages.locate += self.since(started);
+        for key in history.collapsed().keys().ids().filter(|key| history.is_whole(*key)) {
+            change.count(located.rows.contains_key(&key), history.is_present(key));
+        }
+        let rows = history.rows()?;
+        change.unresolved += rows.unresolved;
+        change.touch(located, |key| history.is_whole(key));
+        Ok(rows.upserts)
+    }
+
+    async fn locate_keys(&self, collapsed: &Collapsed, wanted: impl Fn(KeyId) -> bool) -> Result<Located> {
+        if self.base.version.is_none() || collapsed.keys().is_empty() {
+            return Ok(Located::default());
+        }
+        let (keys, pruner) = KeySet::new(collapsed.keys(), collapsed.encoder(), key_fields(&self.schema), wanted)?;
+        locate(self.lake, &self.pair.mirror, &self.base, keys, &pruner).await
+    }
+
+    pub(super) async fn live_rows(&self) -> Result<u64> {
+        let mut rows = 0;
+        for file in self.pair.mirror.data_files(&self.base, &waterline_core::format::KeepAll).await? {
+            rows += file.record_count - self.pair.mirror.deleted_rows(&file).await?.len();
+        }
+        Ok(rows)
+    }
+
+    /// A truncate in a table with several domains has no place in their order (DESIGN.md rule 3).
+    fn check_domains(&self) -> Result<()> {
+        let events = &self.pending.events;
+        let mut domains: HashSet<&str> = self.record.sequence_max.keys().map(|domain| domain.0.as_str()).collect();
+        domains.extend((0..events.len()).map(|row| events.domains().value(row)));
+        if domains.len() > 1 && self.pending.log_truncates {
+            return Err(Error::new(ErrorKind::BadInput, "the source truncated a table whose events come from several domains; their order cannot be known").with("table", self.pair.mirror.name()));
+        }
+        Ok(())
+    }
+
+    /// Divides the admitted events into those that go on from the mirror's rows and keys whose history must be read.
+    fn split(&self) -> Result<Split> {
+        let events = &self.pending.events;
+        let times = events.event_times();
+        let mut split = Split { in_order: events.clone(), refold: Vec::new(), late: 0, late_truncate: false };
+        let mut keep = Vec::with_capacity(events.len());
+        for row in 0..events.len() {
+            let admitted = self.record.baseline.admits(times.value(row));
+            let late = admitted && self.record.is_late(events.domains().value(row), events.sequences().value(row));
+            let op = events.op(row)?;
+            split.late += u64::from(late);
+            split.late_truncate |= late && op == Op::Truncate;
+            let read_after_changes = op == Op::Read && self.record.has_changes;
+            let continues_elsewhere = events.continues_row(row) && !self.deletes_in_batch(row);
+            if admitted && op != Op::Truncate && (late || read_after_changes || continues_elsewhere) {
+                split.refold.push(row as u32);
+            }
+            keep.push(admitted && !late);
+        }
+        if keep.iter().any(|keep| !keep) {
+            split.in_order = ChangeBatch::try_new(filter_record_batch(events.batch(), &BooleanArray::from(keep))?)?;
+        }
+        Ok(split)
+    }
+
+    /// Whether the delete half of a key change is in the same batch as this create half: it precedes it in the source's own event.
+    fn deletes_in_batch(&self, create: usize) -> bool {
+        let events = &self.pending.events;
+        let order = |row: usize| events.sequences().value(row).rsplit_once('.').map(|(order, _)| order);
+        (0..events.len()).any(|row| row != create && events.ops().value(row) == Op::Delete.as_str() && order(row) == order(create))
+    }
+}
+
+/// How the events of a batch are folded.
+pub(super) struct Split {
+    /// Events above everything that was folded.
+    pub in_order: ChangeBatch,
+    /// Rows of the batch whose keys are folded anew from the baseline.
+    pub refold: Vec<u32>,
+    pub late: u64,
+    pub late_truncate: bool,
+}
+
+/// The rows that unset columns take their values from.
+pub(super) async fn before_rows(lake: &Lake, state: &TableState, collapsed: &Collapsed, located: &Located) -> Result<BeforeRows> {
+    let needed: Vec<(KeyId, RowAt)> = collapsed.needed_before().into_iter().filter_map(|key| Some((key, *located.rows.get(&key)?))).collect();
+    if needed.is_empty() {
+        return Ok(BeforeRows::default());
+    }
+    let at: Vec<RowAt> = needed.iter().map(|(_, at)| *at).collect();
+    let (rows, numbers) = fetch(lake, state, located, &at).await?;
+    Ok(BeforeRows { rows: Some(rows), by_key: needed.into_iter().map(|(key, _)| key).zip(numbers).collect() })
+}
+
+impl Change {
+    fn count(&mut self, was_present: bool, is_present: bool) {
+        match (was_present, is_present) {
+            (true, true) => self.updated += 1,
+            (true, false) => self.deleted += 1,
+            (false, true) => self.inserted += 1,
+            (false, false) => {}
+        }
+    }
+
+    /// The located rows of the wanted keys go.
+    fn touch(&mut self, located: Located, wanted: impl Fn(KeyId) -> bool) {
+        let mut gone = vec![RoaringTreemap::new(); located.files.len()];
+        for (_, at) in located.rows.iter().filter(|(key, _)| wanted(**key)) {
+            gone[at.file].insert(at.position);
+        }
+        for (file, rows) in located.files.into_iter().zip(gone).filter(|(_, rows)| !rows.is_empty()) {
+            let path = file.file.path.clone();
+            let touched = self.touched.entry(path).or_insert_with(|| TouchedFile { file: file.file, deleted_before: file.deleted, rows: RoaringTreemap::new() });
+            touched.rows |= rows;
+        }
+    }
+}

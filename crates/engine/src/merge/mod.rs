@@ -1,0 +1,191 @@
+//! Merge: folds what the changelog holds beyond the mirror into one snapshot of the mirror at a time (commit 2).
+
+mod append;
+mod events;
+mod history;
+mod keyed;
+mod refold;
+mod rewrite;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use roaring::RoaringTreemap;
+use waterline_core::change::Op;
+use waterline_core::error::{Error, ErrorKind, Result};
+use waterline_core::format::{Commit, DataFile, NewDataFile, Operation, Removal, TableFormat, TableState};
+use waterline_core::record::{BatchOrdinal, Kind, LogHeader, RECORD, Record, log_header, raise_sequences, record_of};
+use waterline_core::schema::TableSchema;
+
+use self::events::Pending;
+use crate::commit::{Attempt, MAX_ATTEMPTS, attempt, given_up};
+use crate::lake::{Lake, Limits};
+use crate::log::LoggedBatch;
+
+/// A mirror and its changelog.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    pub mirror: Arc<dyn TableFormat>,
+    pub changelog: Arc<dyn TableFormat>,
+}
+
+/// What merges did to a mirror.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct MergeCounts {
+    pub commits: u64,
+    pub inserted: u64,
+    pub updated: u64,
+    pub deleted: u64,
+    pub late: u64,
+    /// Unset columns that had no row to take their value from.
+    pub unresolved: u64,
+    pub files: u64,
+    pub bytes: u64,
+    pub stages: Stages,
+}
+
+/// Time per stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Stages {
+    pub collapse: Duration,
+    pub locate: Duration,
+    pub write: Duration,
+    pub commit: Duration,
+}
+
+/// Folds everything that is logged. `logged` may hold the newest batch, so that it need not be read again.
+pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, limits: &Limits) -> Result<MergeCounts> {
+    let mut counts = MergeCounts::default();
+    let mut lost = 0;
+    while lost < MAX_ATTEMPTS {
+        let base = pair.mirror.head().await?;
+        let record = mirror_record(&pair.mirror, &base)?;
+        let pending = match logged {
+            Some(batch) if batch.previous_with_events <= record.folded && record.folded < batch.header.batch => Pending::of_batch(batch),
+            _ => {
+                let log = pair.changelog.head().await?;
+                if log_header(&log)?.last_with_events <= record.folded {
+                    return Ok(counts);
+                }
+                events::read(lake, &pair.changelog, &log, record.folded, limits).await?
+            }
+        };
+        let fold = Fold::new(lake, pair, base, record, &pending)?;
+        match fold.run(&mut counts).await? {
+            Attempt::Committed(_) => lost = 0,
+            Attempt::Lost(_) => lost += 1,
+        }
+        if logged.is_some_and(|batch| batch.header.batch == pending.upto) && lost == 0 {
+            return Ok(counts);
+        }
+    }
+    Err(given_up(&pair.mirror))
+}
+
+/// The record of a mirror that Waterline may merge into.
+pub fn mirror_record(mirror: &Arc<dyn TableFormat>, state: &TableState) -> Result<Record> {
+    if state.version.is_none() {
+        return Ok(Record::initial());
+    }
+    record_of(state)?.ok_or_else(|| {
+        Error::new(ErrorKind::NotAnswerable, "another writer changed the rows of this table; load it as a baseline with its time (`load TABLE --adopt --at T`) before merging")
+            .with("table", mirror.name())
+    })
+}
+
+/// One commit to be: events to fold onto a state of the mirror.
+pub(crate) struct Fold<'a> {
+    lake: &'a Lake,
+    pair: &'a Pair,
+    base: TableState,
+    record: Record,
+    schema: TableSchema,
+    pending: &'a Pending,
+}
+
+/// What a fold does to the files of the mirror.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    pub add: Vec<NewDataFile>,
+    /// Files with rows that go, by path.
+    pub touched: BTreeMap<String, TouchedFile>,
+    pub remove: Removal,
+    pub inserted: u64,
+    pub updated: u64,
+    pub deleted: u64,
+    pub late: u64,
+    pub unresolved: u64,
+}
+
+/// A data file some of whose rows go.
+#[derive(Debug)]
+pub(crate) struct TouchedFile {
+    pub file: DataFile,
+    pub deleted_before: RoaringTreemap,
+    pub rows: RoaringTreemap,
+}
+
+impl<'a> Fold<'a> {
+    fn new(lake: &'a Lake, pair: &'a Pair, base: TableState, record: Record, pending: &'a Pending) -> Result<Self> {
+        let schema = waterline_core::format::table_schema(&base)?;
+        Ok(Self { lake, pair, base, record, schema, pending })
+    }
+
+    async fn run(&self, counts: &mut MergeCounts) -> Result<Attempt> {
+        let change = if self.schema.keys().is_empty() { self.append(&mut counts.stages).await? } else { self.merge_keyed(&mut counts.stages).await? };
+        let started = self.lake.env.clock.now_us();
+        let record = self.next_record()?.to_json()?;
+        let deletes = !change.touched.is_empty() || change.remove != Removal::Nothing;
+        let commit = Commit {
+            commit_id: self.lake.env.ids.uuid().to_string(),
+            operation: if deletes { Operation::Overwrite } else { Operation::Append },
+            summary: BTreeMap::from([(RECORD.to_owned(), record.clone())]),
+            properties: BTreeMap::from([(RECORD.to_owned(), record)]),
+            tags: Vec::new(),
+            now_ms: self.lake.env.clock.now_ms(),
+            add: change.add,
+            delete_rows: change.touched.into_iter().map(|(path, touched)| (path, touched.rows)).collect(),
+            remove: change.remove,
+        };
+        let attempt = attempt(&self.pair.mirror, &self.base, &commit).await?;
+        counts.stages.commit += self.since(started);
+        if let Attempt::Committed(_) = attempt {
+            counts.commits += 1;
+            counts.inserted += change.inserted;
+            counts.updated += change.updated;
+            counts.deleted += change.deleted;
+            counts.late += change.late;
+            counts.unresolved += change.unresolved;
+            counts.files += commit.add.len() as u64;
+            counts.bytes += commit.add.iter().map(|file| file.size_bytes).sum::<u64>();
+        }
+        Ok(attempt)
+    }
+
+    fn next_record(&self) -> Result<Record> {
+        let events = &self.pending.events;
+        let mut record = self.record.clone();
+        record.kind = Kind::Merge;
+        record.folded = self.pending.upto;
+        let folded = |row: &usize| record_admits(&self.record, events.event_times().value(*row));
+        let times = (0..events.len()).filter(folded).map(|row| events.event_times().value(row));
+        record.event_time_max_us = record.event_time_max_us.max(times.max());
+        raise_sequences(&mut record.sequence_max, (0..events.len()).map(|row| (events.domains().value(row), events.sequences().value(row))));
+        record.has_changes |= (0..events.len()).filter(folded).any(|row| events.ops().value(row) != Op::Read.as_str());
+        Ok(record)
+    }
+
+    fn since(&self, started_us: i64) -> Duration {
+        Duration::from_micros((self.lake.env.clock.now_us() - started_us).max(0).cast_unsigned())
+    }
+}
+
+fn record_admits(record: &Record, event_time_us: i64) -> bool {
+    record.baseline.admits(event_time_us)
+}
+
+/// Header and ordinal up to which a mirror lags its changelog.
+pub fn lag(record: &Record, header: &LogHeader) -> Option<(BatchOrdinal, BatchOrdinal)> {
+    (header.last_with_events > record.folded).then_some((record.folded, header.last_with_events))
+}

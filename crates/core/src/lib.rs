@@ -8,4 +8,5 @@ pub mod record;
 pub mod schema;
 pub mod sequence;
 pub mod table;
+pub mod text;
 pub mod value;

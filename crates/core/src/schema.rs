@@ -9,7 +9,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+
 use crate::error::{Error, ErrorKind, Result};
+
+/// Key of a field's metadata: the type that the source declares, normalised to lower case, such as `numeric(12,2)`, `bit(8)` or `hstore`.
+pub const SOURCE_TYPE: &str = "waterline:source_type";
+/// Key of a field's metadata: how many fractional digits of a second the source keeps, for times and timestamps.
+pub const TIME_DIGITS: &str = "waterline:time_digits";
 
 /// Columns and key of a source table. The key may be empty: then the table is append-only.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +74,8 @@ impl TableSchema {
             match known.get(field.name().as_str()) {
                 None => grown.push(Arc::new(field.as_ref().clone().with_nullable(true))),
                 Some(&at) => {
-                    let wide = widen(grown[at].data_type(), field.data_type()).ok_or_else(|| incompatible(field.name(), grown[at].data_type(), field.data_type()))?;
+                    let wide = widen(grown[at].data_type(), field.data_type())
+                        .ok_or_else(|| incompatible(field.name(), grown[at].data_type(), field.data_type()))?;
                     if &wide != grown[at].data_type() {
                         grown[at] = Arc::new(grown[at].as_ref().clone().with_data_type(wide));
                     }

@@ -1,6 +1,7 @@
 //! Decides, and does no I/O: bytes, state and now come in, values go out. See ARCHITECTURE.md for the flow.
 
 pub mod change;
+pub mod ddl;
 pub mod error;
 pub mod format;
 pub mod partition;

@@ -4,6 +4,7 @@ pub mod change;
 pub mod ddl;
 pub mod error;
 pub mod format;
+pub mod moments;
 pub mod partition;
 pub mod record;
 pub mod schema;

@@ -8,8 +8,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+<<<<<<< HEAD
+=======
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+
+>>>>>>> core
 use crate::error::{Error, ErrorKind, Result};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+
+/// Key of a field's metadata: the type that the source declares, normalised to lower case, such as `numeric(12,2)`, `bit(8)` or `hstore`.
+pub const SOURCE_TYPE: &str = "waterline:source_type";
+/// Key of a field's metadata: how many fractional digits of a second the source keeps, for times and timestamps.
+pub const TIME_DIGITS: &str = "waterline:time_digits";
 
 /// Columns and key of a source table. The key may be empty: then the table is append-only.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,5 +7,8 @@ pub mod arrivals;
 pub mod batch;
 pub mod cell;
 pub mod columns;
+pub mod faults;
 pub mod histories;
+pub mod memory;
 pub mod oracle;
+pub mod world;

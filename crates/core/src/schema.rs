@@ -101,6 +101,14 @@ pub fn widen(table: &DataType, source: &DataType) -> Option<DataType> {
             let element = widen(a.data_type(), b.data_type())?;
             Some(List(Arc::new(a.as_ref().clone().with_data_type(element))))
         }
+        // Member by member, since those of a table carry field ids and those of a source do not.
+        (Struct(a), Struct(b)) if a.len() == b.len() => {
+            let member = |(a, b): (&FieldRef, &FieldRef)| {
+                let wide = (a.name() == b.name()).then(|| widen(a.data_type(), b.data_type())).flatten()?;
+                Some(Arc::new(a.as_ref().clone().with_data_type(wide)))
+            };
+            Some(Struct(a.iter().zip(b).map(member).collect::<Option<_>>()?))
+        }
         _ => None,
     }
 }

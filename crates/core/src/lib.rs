@@ -1,20 +1,17 @@
 //! Decides, and does no I/O: bytes, state and now come in, values go out. See ARCHITECTURE.md for the flow.
 
 pub mod change;
-<<<<<<< HEAD
 pub mod collapse;
 pub mod conform;
+pub mod ddl;
 pub mod error;
 pub mod format;
 pub mod key;
 pub mod locate;
-=======
-pub mod ddl;
-pub mod error;
-pub mod format;
 pub mod moments;
->>>>>>> core
+pub mod normalise;
 pub mod partition;
+pub mod positions;
 pub mod record;
 pub mod schema;
 pub mod sequence;

@@ -50,6 +50,8 @@ impl SourcePositions {
 
     /// Whether a file was read to its end and has not changed since.
     pub fn is_done(&self, url: &str, now: &FileVersion) -> bool {
-        self.files.get(url).is_some_and(|known| known.seen.complete && known.seen.size_bytes == now.size_bytes && known.seen.mark == now.mark)
+        self.files
+            .get(url)
+            .is_some_and(|known| known.seen.complete && known.seen.size_bytes == now.size_bytes && known.seen.mark == now.mark)
     }
 }

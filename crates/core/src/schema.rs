@@ -8,13 +8,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-<<<<<<< HEAD
-=======
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 
->>>>>>> core
 use crate::error::{Error, ErrorKind, Result};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 
 /// Key of a field's metadata: the type that the source declares, normalised to lower case, such as `numeric(12,2)`, `bit(8)` or `hstore`.
 pub const SOURCE_TYPE: &str = "waterline:source_type";
@@ -111,6 +107,14 @@ pub fn widen(table: &DataType, source: &DataType) -> Option<DataType> {
         (List(a), List(b)) => {
             let element = widen(a.data_type(), b.data_type())?;
             Some(List(Arc::new(a.as_ref().clone().with_data_type(element))))
+        }
+        // Member by member, since those of a table carry field ids and those of a source do not.
+        (Struct(a), Struct(b)) if a.len() == b.len() => {
+            let member = |(a, b): (&FieldRef, &FieldRef)| {
+                let wide = (a.name() == b.name()).then(|| widen(a.data_type(), b.data_type())).flatten()?;
+                Some(Arc::new(a.as_ref().clone().with_data_type(wide)))
+            };
+            Some(Struct(a.iter().zip(b).map(member).collect::<Option<_>>()?))
         }
         _ => None,
     }

@@ -39,7 +39,10 @@ pub fn given_up(format: &Arc<dyn TableFormat>) -> Error {
 }
 
 /// Brings the schema of a table to `schema`, whoever else changes it meanwhile.
-pub async fn evolve(format: &Arc<dyn TableFormat>, schema: impl Fn(&TableState) -> Result<Option<arrow::datatypes::SchemaRef>>) -> Result<TableState> {
+pub async fn evolve(
+    format: &Arc<dyn TableFormat>,
+    schema: impl Fn(&TableState) -> Result<Option<arrow::datatypes::SchemaRef>>,
+) -> Result<TableState> {
     for _ in 0..MAX_ATTEMPTS {
         let base = format.head().await?;
         let Some(wanted) = schema(&base)? else { return Ok(base) };

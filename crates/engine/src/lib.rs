@@ -1,9 +1,14 @@
 //! Does what `waterline-core` decides: reads, writes and commits, through an object store and a table format.
 
+mod bytes_in;
 mod commit;
+pub mod ingest;
 pub mod lake;
 pub mod locate;
 pub mod log;
 pub mod merge;
+pub mod progress;
+pub mod quarantine;
+pub mod tables;
 mod parquet_io;
 pub mod write;

@@ -119,7 +119,11 @@ pub async fn fetch(lake: &Lake, state: &TableState, located: &Located, at: &[Row
 }
 
 /// Reads whole rows by file and position, in that order.
-pub async fn read_rows<'a>(lake: &Lake, state: &TableState, chosen: impl Iterator<Item = (&'a DataFile, &'a RoaringTreemap)>) -> Result<RecordBatch> {
+pub async fn read_rows<'a>(
+    lake: &Lake,
+    state: &TableState,
+    chosen: impl Iterator<Item = (&'a DataFile, &'a RoaringTreemap)>,
+) -> Result<RecordBatch> {
     let columns = TableColumns::of(state)?;
     let mut batches = Vec::new();
     for (file, rows) in chosen {

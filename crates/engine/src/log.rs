@@ -89,7 +89,14 @@ pub async fn log(lake: &Lake, changelog: &Arc<dyn TableFormat>, entry: &LogEntry
         match attempt(changelog, &base, &commit).await? {
             Attempt::Committed(_) => {
                 let (files, bytes) = (commit.add.len() as u64, commit.add.iter().map(|f| f.size_bytes).sum());
-                return Ok(Logged::Committed(LoggedBatch { header, previous_with_events: parent.last_with_events, events: batch, repeated, files, bytes }));
+                return Ok(Logged::Committed(LoggedBatch {
+                    header,
+                    previous_with_events: parent.last_with_events,
+                    events: batch,
+                    repeated,
+                    files,
+                    bytes,
+                }));
             }
             Attempt::Lost(state) => base = state,
         }
@@ -135,7 +142,10 @@ async fn write_positions(lake: &Lake, base: &TableState, entry: &LogEntry) -> Re
     let url = format!("{}/metadata/positions-{}.json", base.location, lake.env.ids.uuid());
     let (store, path) = lake.env.stores.resolve(&url)?;
     let bytes = entry.positions.to_json()?;
-    store.put(&path, bytes.into()).await.map_err(|e| Error::unavailable("cannot write the source positions").with("file", &url).caused_by(e))?;
+    store
+        .put(&path, bytes.into())
+        .await
+        .map_err(|e| Error::unavailable("cannot write the source positions").with("file", &url).caused_by(e))?;
     Ok(Some(url))
 }
 
@@ -174,7 +184,12 @@ fn numbered(events: &ChangeBatch, ordinal: BatchOrdinal, ingested_at_us: i64) ->
 }
 
 /// Leaves out events that the changelog holds already, or that come twice in the batch (DESIGN.md rule 2).
-async fn without_repeats(lake: &Lake, changelog: &Arc<dyn TableFormat>, base: &TableState, events: &ChangeBatch) -> Result<(ChangeBatch, u64)> {
+async fn without_repeats(
+    lake: &Lake,
+    changelog: &Arc<dyn TableFormat>,
+    base: &TableState,
+    events: &ChangeBatch,
+) -> Result<(ChangeBatch, u64)> {
     let header = log_header(base)?;
     let (domains, sequences) = (events.domains(), events.sequences());
     let suspects: HashSet<(&str, &str)> =
@@ -205,7 +220,8 @@ async fn logged_already(
     let last = suspects.iter().map(|(_, sequence)| *sequence).max().unwrap_or_default().to_owned();
     let files = changelog.data_files(base, &SequenceRange { first, last }).await?;
     let all = TableColumns::of(base)?;
-    let wanted: Vec<_> = [waterline_core::change::DOMAIN, SEQUENCE].iter().filter_map(|name| all.schema().field_with_name(name).ok().cloned()).collect();
+    let wanted: Vec<_> =
+        [waterline_core::change::DOMAIN, SEQUENCE].iter().filter_map(|name| all.schema().field_with_name(name).ok().cloned()).collect();
     let columns = all.with_fields(wanted);
     let mut found = HashSet::new();
     for file in files {

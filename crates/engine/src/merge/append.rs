@@ -58,7 +58,8 @@ impl Fold<'_> {
 
     fn admitted(&self) -> Result<ChangeBatch> {
         let events = &self.pending.events;
-        let admitted: BooleanArray = events.event_times().iter().map(|time| Some(time.is_some_and(|time| self.record.baseline.admits(time)))).collect();
+        let admitted: BooleanArray =
+            events.event_times().iter().map(|time| Some(time.is_some_and(|time| self.record.baseline.admits(time)))).collect();
         if admitted.false_count() == 0 {
             return Ok(events.clone());
         }

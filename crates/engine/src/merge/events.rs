@@ -31,12 +31,23 @@ pub(crate) struct Pending {
 
 impl Pending {
     pub(crate) fn of_batch(batch: &LoggedBatch) -> Self {
-        Self { events: batch.events.clone(), upto: batch.header.batch, log_truncates: batch.header.counts.truncates > 0, log_continued_rows: batch.header.counts.continued_rows > 0 }
+        Self {
+            events: batch.events.clone(),
+            upto: batch.header.batch,
+            log_truncates: batch.header.counts.truncates > 0,
+            log_continued_rows: batch.header.counts.continued_rows > 0,
+        }
     }
 }
 
 /// Reads the next batches after `folded`, as many as the limits allow, and at least one.
-pub(crate) async fn read(lake: &Lake, changelog: &Arc<dyn TableFormat>, state: &TableState, folded: BatchOrdinal, limits: &Limits) -> Result<Pending> {
+pub(crate) async fn read(
+    lake: &Lake,
+    changelog: &Arc<dyn TableFormat>,
+    state: &TableState,
+    folded: BatchOrdinal,
+    limits: &Limits,
+) -> Result<Pending> {
     let header = log_header(state)?;
     let files = changelog.data_files(state, &BatchRange { above: folded.0, upto: i64::MAX }).await?;
     let upto = last_that_fits(&files, folded, header.batch, limits.batch_rows as u64);
@@ -59,7 +70,8 @@ pub(crate) async fn read(lake: &Lake, changelog: &Arc<dyn TableFormat>, state: &
 fn last_that_fits(files: &[DataFile], folded: BatchOrdinal, newest: BatchOrdinal, rows: u64) -> BatchOrdinal {
     let mut rows_by_batch: BTreeMap<i64, u64> = BTreeMap::new();
     for file in files {
-        let last = file.summary.bounds.get(BATCH).and_then(|bounds| if let Some(Value::Int(last)) = bounds.upper { Some(last) } else { None });
+        let last =
+            file.summary.bounds.get(BATCH).and_then(|bounds| if let Some(Value::Int(last)) = bounds.upper { Some(last) } else { None });
         *rows_by_batch.entry(last.unwrap_or(newest.0)).or_default() += file.record_count;
     }
     let mut total = 0;

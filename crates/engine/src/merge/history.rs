@@ -78,7 +78,13 @@ impl History {
     pub(super) fn rows(&self) -> Result<Assembled> {
         let before = BeforeRows { rows: self.baseline.rows.clone(), by_key: self.baseline.by_key.clone() };
         let assembled = self.collapsed.assemble(&before, |key| self.is_whole(key))?;
-        let kept: Vec<u32> = self.baseline.by_key.iter().filter(|(key, _)| self.is_whole(**key) && !self.collapsed.touches(**key)).map(|(_, row)| *row).collect();
+        let kept: Vec<u32> = self
+            .baseline
+            .by_key
+            .iter()
+            .filter(|(key, _)| self.is_whole(**key) && !self.collapsed.touches(**key))
+            .map(|(_, row)| *row)
+            .collect();
         let Some(rows) = self.baseline.rows.as_ref().filter(|_| !kept.is_empty()) else { return Ok(assembled) };
         let kept = arrow::compute::take_record_batch(rows, &UInt32Array::from(kept))?;
         let kept = waterline_core::conform::conform_batch(&kept, &assembled.upserts.schema())?;
@@ -170,7 +176,8 @@ impl LogReader<'_> {
         let mut links = Vec::new();
         for file in self.fold.pair.changelog.data_files(self.log, &KeepAll).await? {
             self.scan(&file, &columns, |batch| {
-                let linked: BooleanArray = (0..batch.num_rows()).map(|row| Some(batch.column(0).is_valid(row) && batch.column(1).is_valid(row))).collect();
+                let linked: BooleanArray =
+                    (0..batch.num_rows()).map(|row| Some(batch.column(0).is_valid(row) && batch.column(1).is_valid(row))).collect();
                 let batch = filter_record_batch(&batch, &linked)?;
                 let old: Option<&StructArray> = batch.column(0).as_struct_opt();
                 if let Some(old) = old.filter(|old| !old.is_empty()) {

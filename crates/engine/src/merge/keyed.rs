@@ -59,11 +59,21 @@ impl Fold<'_> {
     }
 
     /// Keys whose events go on from the rows that the mirror has. Returns the rows to write.
-    async fn fold_onto_rows(&self, collapsed: &Collapsed, wanted: impl Fn(KeyId) -> bool, change: &mut Change, stages: &mut Stages) -> Result<RecordBatch> {
+    async fn fold_onto_rows(
+        &self,
+        collapsed: &Collapsed,
+        wanted: impl Fn(KeyId) -> bool,
+        change: &mut Change,
+        stages: &mut Stages,
+    ) -> Result<RecordBatch> {
         let started = self.lake.env.clock.now_us();
         let wanted = |key| collapsed.touches(key) && wanted(key);
         let needed: HashSet<KeyId> = collapsed.needed_before().into_iter().collect();
-        let located = if collapsed.truncated { Located::default() } else { self.locate_keys(collapsed, |key| wanted(key) || needed.contains(&key)).await? };
+        let located = if collapsed.truncated {
+            Located::default()
+        } else {
+            self.locate_keys(collapsed, |key| wanted(key) || needed.contains(&key)).await?
+        };
         let before = before_rows(self.lake, &self.base, collapsed, &located).await?;
         stages.locate += self.since(started);
 
@@ -79,9 +89,16 @@ impl Fold<'_> {
     }
 
     /// Keys whose whole history folds onto the baseline; the result replaces the row that is there. Returns the rows to write.
-    async fn fold_onto_baseline(&self, history: &History, truncated: bool, change: &mut Change, stages: &mut Stages) -> Result<RecordBatch> {
+    async fn fold_onto_baseline(
+        &self,
+        history: &History,
+        truncated: bool,
+        change: &mut Change,
+        stages: &mut Stages,
+    ) -> Result<RecordBatch> {
         let started = self.lake.env.clock.now_us();
-        let located = if truncated { Located::default() } else { self.locate_keys(history.collapsed(), |key| history.is_whole(key)).await? };
+        let located =
+            if truncated { Located::default() } else { self.locate_keys(history.collapsed(), |key| history.is_whole(key)).await? };
         stages.locate += self.since(started);
         for key in history.collapsed().keys().ids().filter(|key| history.is_whole(*key)) {
             change.count(located.rows.contains_key(&key), history.is_present(key));
@@ -114,7 +131,11 @@ impl Fold<'_> {
         let mut domains: HashSet<&str> = self.record.sequence_max.keys().map(|domain| domain.0.as_str()).collect();
         domains.extend((0..events.len()).map(|row| events.domains().value(row)));
         if domains.len() > 1 && self.pending.log_truncates {
-            return Err(Error::new(ErrorKind::BadInput, "the source truncated a table whose events come from several domains; their order cannot be known").with("table", self.pair.mirror.name()));
+            return Err(Error::new(
+                ErrorKind::BadInput,
+                "the source truncated a table whose events come from several domains; their order cannot be known",
+            )
+            .with("table", self.pair.mirror.name()));
         }
         Ok(())
     }
@@ -164,7 +185,8 @@ pub(super) struct Split {
 
 /// The rows that unset columns take their values from.
 pub(super) async fn before_rows(lake: &Lake, state: &TableState, collapsed: &Collapsed, located: &Located) -> Result<BeforeRows> {
-    let needed: Vec<(KeyId, RowAt)> = collapsed.needed_before().into_iter().filter_map(|key| Some((key, *located.rows.get(&key)?))).collect();
+    let needed: Vec<(KeyId, RowAt)> =
+        collapsed.needed_before().into_iter().filter_map(|key| Some((key, *located.rows.get(&key)?))).collect();
     if needed.is_empty() {
         return Ok(BeforeRows::default());
     }
@@ -191,7 +213,11 @@ impl Change {
         }
         for (file, rows) in located.files.into_iter().zip(gone).filter(|(_, rows)| !rows.is_empty()) {
             let path = file.file.path.clone();
-            let touched = self.touched.entry(path).or_insert_with(|| TouchedFile { file: file.file, deleted_before: file.deleted, rows: RoaringTreemap::new() });
+            let touched = self.touched.entry(path).or_insert_with(|| TouchedFile {
+                file: file.file,
+                deleted_before: file.deleted,
+                rows: RoaringTreemap::new(),
+            });
             touched.rows |= rows;
         }
     }

@@ -133,7 +133,11 @@ impl<'a> Fold<'a> {
     }
 
     async fn run(&self, counts: &mut MergeCounts) -> Result<Attempt> {
-        let change = if self.schema.keys().is_empty() { self.append(&mut counts.stages).await? } else { self.merge_keyed(&mut counts.stages).await? };
+        let change = if self.schema.keys().is_empty() {
+            self.append(&mut counts.stages).await?
+        } else {
+            self.merge_keyed(&mut counts.stages).await?
+        };
         let started = self.lake.env.clock.now_us();
         let record = self.next_record()?.to_json()?;
         let deletes = !change.touched.is_empty() || change.remove != Removal::Nothing;
@@ -171,7 +175,10 @@ impl<'a> Fold<'a> {
         let folded = |row: &usize| record_admits(&self.record, events.event_times().value(*row));
         let times = (0..events.len()).filter(folded).map(|row| events.event_times().value(row));
         record.event_time_max_us = record.event_time_max_us.max(times.max());
-        raise_sequences(&mut record.sequence_max, (0..events.len()).map(|row| (events.domains().value(row), events.sequences().value(row))));
+        raise_sequences(
+            &mut record.sequence_max,
+            (0..events.len()).map(|row| (events.domains().value(row), events.sequences().value(row))),
+        );
         record.has_changes |= (0..events.len()).filter(folded).any(|row| events.ops().value(row) != Op::Read.as_str());
         Ok(record)
     }

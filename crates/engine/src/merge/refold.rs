@@ -96,7 +96,9 @@ impl Fold<'_> {
 
     async fn baseline_rows(&self, bucket: Bucket) -> Result<Option<RecordBatch>> {
         let Some(state) = self.baseline_state().await? else { return Ok(None) };
-        self.rows_of(self.pair.mirror.as_ref(), &state, bucket, |batch| Ok(BooleanArray::from(vec![true; batch.num_rows()]))).await.map(Some)
+        self.rows_of(self.pair.mirror.as_ref(), &state, bucket, |batch| Ok(BooleanArray::from(vec![true; batch.num_rows()])))
+            .await
+            .map(Some)
     }
 
     /// The anchor of the baseline, seen through today's schema; `None` when events fold onto nothing.
@@ -112,7 +114,13 @@ impl Fold<'_> {
     }
 
     /// All live rows of a bucket that `wanted` admits; truncates belong to every bucket.
-    async fn rows_of(&self, format: &dyn TableFormat, state: &TableState, bucket: Bucket, wanted: impl Fn(&RecordBatch) -> Result<BooleanArray>) -> Result<RecordBatch> {
+    async fn rows_of(
+        &self,
+        format: &dyn TableFormat,
+        state: &TableState,
+        bucket: Bucket,
+        wanted: impl Fn(&RecordBatch) -> Result<BooleanArray>,
+    ) -> Result<RecordBatch> {
         let columns = TableColumns::of(state)?;
         let encoder = KeyEncoder::new(&key_fields(&self.schema))?;
         let mut batches = Vec::new();
@@ -146,6 +154,8 @@ impl Fold<'_> {
         let ordinals = events.column_by_name(BATCH).and_then(|c| c.as_primitive_opt::<Int64Type>());
         let ordinals = ordinals.ok_or_else(|| Error::corrupt("a changelog lacks a system column").with("column", BATCH))?;
         let upto = self.pending.upto.0;
-        Ok((0..all.len()).map(|row| Some(ordinals.value(row) <= upto && self.record.baseline.admits(all.event_times().value(row)))).collect())
+        Ok((0..all.len())
+            .map(|row| Some(ordinals.value(row) <= upto && self.record.baseline.admits(all.event_times().value(row))))
+            .collect())
     }
 }

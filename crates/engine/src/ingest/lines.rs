@@ -1,0 +1,101 @@
+//! Lines of a source file, with the position behind each.
+
+use bytes::Bytes;
+use waterline_core::error::{Error, Result};
+use waterline_env::Env;
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::bytes_in::{InputBytes, InputFile};
+
+/// A longer line is taken for a file that has no lines.
+const MAX_LINE_BYTES: usize = 256 << 20;
+
+/// A point between two lines of a file.
+#[derive(Clone)]
+pub(super) struct Cursor {
+    /// Decompressed bytes before the point.
+    pub offset_bytes: u64,
+    /// Lines before the point.
+    pub records: u64,
+    hash: Xxh3Default,
+}
+
+impl Cursor {
+    fn start() -> Self {
+        Self { offset_bytes: 0, records: 0, hash: Xxh3Default::new() }
+    }
+
+    /// Hash of the bytes before the point.
+    pub(super) fn prefix_hash(&self) -> u64 {
+        self.hash.digest()
+    }
+
+    fn pass(&mut self, line: &[u8]) {
+        self.hash.update(line);
+        self.offset_bytes += line.len() as u64;
+        self.records += 1;
+    }
+}
+
+/// Whole lines that were read together.
+pub(super) struct Block(Bytes);
+
+/// Reads a file block by block.
+pub(super) struct Lines {
+    file: InputFile,
+    input: InputBytes,
+    partial: Vec<u8>,
+    pub cursor: Cursor,
+}
+
+impl Lines {
+    pub(super) fn open(env: &Env, file: &InputFile) -> Result<Self> {
+        Ok(Self { file: file.clone(), input: InputBytes::open(env, file)?, partial: Vec::new(), cursor: Cursor::start() })
+    }
+
+    pub(super) fn read_bytes(&self) -> u64 {
+        self.input.read_bytes()
+    }
+
+    /// The next whole lines. The last one may lack its line feed.
+    pub(super) async fn next_block(&mut self) -> Result<Option<Block>> {
+        while let Some(chunk) = self.input.next_chunk().await? {
+            let Some(end) = memchr::memrchr(b'\n', &chunk) else {
+                self.keep(&chunk)?;
+                continue;
+            };
+            let whole = chunk.slice(..=end);
+            let block = if self.partial.is_empty() {
+                whole
+            } else {
+                self.partial.extend_from_slice(&whole);
+                Bytes::from(std::mem::take(&mut self.partial))
+            };
+            self.keep(&chunk.slice(end + 1..))?;
+            return Ok(Some(Block(block)));
+        }
+        let rest = std::mem::take(&mut self.partial);
+        Ok((!rest.is_empty()).then(|| Block(Bytes::from(rest))))
+    }
+
+    /// Moves behind a line of a block.
+    pub(super) fn pass(&mut self, line: &[u8]) {
+        self.cursor.pass(line);
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.partial.len() + bytes.len() > MAX_LINE_BYTES {
+            let limit = MAX_LINE_BYTES >> 20;
+            return Err(Error::bad_input(format!("a line is longer than {limit} MiB")).with("file", &self.file.url).with("record", self.cursor.records + 1));
+        }
+        self.partial.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl Block {
+    /// Lines with their line feeds.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split_inclusive(|byte| *byte == b'\n')
+    }
+}

@@ -1,0 +1,414 @@
+//! Ingest: reads the files of a source once, from where the last job ended, and feeds the tables that their events name.
+
+mod intake;
+mod landing;
+mod lines;
+mod report;
+mod schemas;
+mod watermark;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use landing::{LandingFile, list as list_files};
+pub use report::{RunReport, TableOutcome, TableReport};
+use waterline_core::decode::{Change, DecodeSettings, Decoder, Message};
+use waterline_core::error::{Error, ErrorKind, Result};
+use waterline_core::table::TableName;
+
+use self::intake::{Intake, IntakeSettings, IntakeState};
+use self::lines::{Cursor, Lines};
+pub use self::schemas::SchemaSource;
+use self::watermark::Frontiers;
+use crate::bytes_in::InputFile;
+use crate::commit::MAX_ATTEMPTS;
+use crate::lake::{Lake, Limits};
+use crate::log::Progress as LogProgress;
+use crate::progress::Progress;
+use crate::tables::{TableSettings, open_or_create_pair, open_pair};
+
+/// A source as the configuration or the command line describes it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub name: String,
+    /// Paths or URLs of files and folders; one may hold `{table}`.
+    pub paths: Vec<String>,
+    pub decode: DecodeSettings,
+    pub schema: SchemaSource,
+    /// How long after its time an event may arrive. Microseconds.
+    pub lateness_us: i64,
+    pub tables: TableSelection,
+    pub table_settings: BTreeMap<TableName, TableSettings>,
+}
+
+/// Which tables of a source are taken.
+#[derive(Clone, Debug)]
+pub enum TableSelection {
+    /// This one; records that do not say their table are its.
+    One(TableName),
+    /// Those that match a pattern with `*` and are not switched off.
+    Matching { patterns: Vec<String>, disabled: Vec<TableName> },
+}
+
+impl TableSelection {
+    fn admits(&self, table: &TableName) -> bool {
+        match self {
+            Self::One(only) => only == table,
+            Self::Matching { patterns, disabled } => !disabled.contains(table) && patterns.iter().any(|pattern| matches(pattern, &table.to_string())),
+        }
+    }
+}
+
+/// `*` stands for any text.
+fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((start, rest)) => text.strip_prefix(start).is_some_and(|text| (0..=text.len()).any(|at| text.is_char_boundary(at) && matches(rest, &text[at..]))),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Log,
+    Merge,
+}
+
+/// What happens to a record that cannot be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnError {
+    /// Its table ends with an error; the other tables go on.
+    Stop,
+    Quarantine,
+}
+
+/// How a job runs.
+#[derive(Clone, Copy, Debug)]
+pub struct IngestOptions {
+    pub mode: Mode,
+    pub on_error: OnError,
+    pub limits: Limits,
+    /// States that the source is complete until then. Microseconds.
+    pub complete_until_us: Option<i64>,
+}
+
+/// Reads what is new in a source. Goes on with the other tables when one fails; fails itself when none can be read.
+pub async fn ingest(lake: &Lake, source: &Source, options: &IngestOptions, progress: &dyn Progress) -> Result<RunReport> {
+    let mut files = Vec::new();
+    for path in &source.paths {
+        files.extend(landing::list(&lake.env, path).await?);
+    }
+    let mut report = RunReport::default();
+    let mut only: Option<Vec<TableName>> = None;
+    for _ in 0..MAX_ATTEMPTS {
+        let mut job = Job::new(lake, source, options, only.as_deref());
+        job.open_known(&files).await?;
+        job.read(&files, progress, &mut report).await?;
+        job.finish().await;
+        let again = job.settle(&mut report);
+        if again.is_empty() {
+            report.tables.sort_by(|a, b| a.report.table.cmp(&b.report.table));
+            return Ok(report);
+        }
+        only = Some(again);
+    }
+    Err(Error::unavailable("other jobs read the same source all the time; run again").with("source", &source.name))
+}
+
+/// One pass over the files.
+struct Job<'a> {
+    lake: &'a Lake,
+    source: &'a Source,
+    options: &'a IngestOptions,
+    only: Option<&'a [TableName]>,
+    intakes: BTreeMap<TableName, Intake>,
+    frontiers: Frontiers,
+    /// Tables that were met in the middle of a file that earlier jobs had begun: they need it from its start.
+    met_late: Vec<TableName>,
+    declared_by_source: BTreeMap<TableName, waterline_core::schema::TableSchema>,
+    resumed: bool,
+}
+
+impl<'a> Job<'a> {
+    fn new(lake: &'a Lake, source: &'a Source, options: &'a IngestOptions, only: Option<&'a [TableName]>) -> Self {
+        Self {
+            lake,
+            source,
+            options,
+            only,
+            intakes: BTreeMap::new(),
+            frontiers: Frontiers::default(),
+            met_late: Vec::new(),
+            declared_by_source: BTreeMap::new(),
+            resumed: false,
+        }
+    }
+
+    fn takes(&self, table: &TableName) -> bool {
+        self.source.tables.admits(table) && self.only.is_none_or(|only| only.contains(table))
+    }
+
+    /// Opens the tables that exist and may have news, so that files which all of them have read are skipped.
+    async fn open_known(&mut self, files: &[LandingFile]) -> Result<()> {
+        let known = match &self.source.tables {
+            TableSelection::One(table) => vec![table.clone()],
+            TableSelection::Matching { .. } => self.lake.catalog.list().await?,
+        };
+        let named: Vec<TableName> = files.iter().filter_map(|file| file.table.clone()).collect();
+        let any_unnamed = files.iter().any(|file| file.table.is_none());
+        for table in known.into_iter().filter(|table| table.mirror().is_none()) {
+            if self.takes(&table) && (any_unnamed || named.contains(&table)) && open_pair(self.lake, &table, &self.settings_of(&table)).await?.is_some() {
+                self.open(&table, None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self, files: &[LandingFile], progress: &dyn Progress, report: &mut RunReport) -> Result<()> {
+        let wanted: Vec<&LandingFile> = files.iter().filter(|file| self.has_news(file)).collect();
+        self.resumed = wanted.len() < files.len();
+        progress.begin("reading", Some(wanted.iter().map(|file| file.file.size_bytes).sum()));
+        let mut decoder = Decoder::new(self.source.decode.clone())?;
+        for file in wanted {
+            let started = self.lake.env.clock.now_us();
+            let busy = self.busy_time();
+            self.read_file(file, &mut decoder, progress).await?;
+            report.bytes_read += file.file.size_bytes;
+            let took = Duration::from_micros((self.lake.env.clock.now_us() - started).max(0).cast_unsigned());
+            report.decode_time += took.saturating_sub(self.busy_time() - busy);
+        }
+        progress.end();
+        Ok(())
+    }
+
+    /// Time spent on logging and merging so far.
+    fn busy_time(&self) -> Duration {
+        self.intakes.values().map(|intake| intake.report.log_time + intake.report.merge.stages.total()).sum()
+    }
+
+    /// Whether a table may find something new in the file.
+    fn has_news(&self, file: &LandingFile) -> bool {
+        match &file.table {
+            Some(table) if !self.takes(table) => false,
+            Some(table) => self.intakes.get(table).is_none_or(|intake| !intake.has_read(&file.file)),
+            None => self.intakes.is_empty() || self.intakes.values().any(|intake| !intake.has_read(&file.file)),
+        }
+    }
+
+    async fn read_file(&mut self, landing: &LandingFile, decoder: &mut Decoder, progress: &dyn Progress) -> Result<()> {
+        let file = &landing.file;
+        let mut lines = Lines::open(&self.lake.env, file)?;
+        for intake in self.intakes.values_mut() {
+            intake.begin_file(file);
+        }
+        let mut reported = 0;
+        loop {
+            let block = match lines.next_block().await {
+                Ok(Some(block)) => block,
+                Ok(None) => break,
+                Err(error) => return self.reject_all(error),
+            };
+            let mut rows = 0;
+            for line in block.lines() {
+                let before = lines.cursor.clone();
+                lines.pass(line);
+                rows += 1;
+                self.read_line(landing, line, &before, &lines.cursor, decoder).await?;
+            }
+            progress.advance(lines.read_bytes() - reported, rows);
+            reported = lines.read_bytes();
+        }
+        for intake in self.intakes.values_mut().filter(|intake| intake.is_open()) {
+            if let Err(error) = intake.end_file(file, &lines.cursor) {
+                intake.fail(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_line(&mut self, landing: &LandingFile, line: &[u8], before: &Cursor, after: &Cursor, decoder: &mut Decoder) -> Result<()> {
+        let file = &landing.file;
+        let mut any_wants = self.intakes.is_empty();
+        for intake in self.intakes.values_mut().filter(|intake| intake.is_open()) {
+            match intake.skips(after, file) {
+                Ok(skips) => any_wants |= !skips,
+                Err(error) => intake.fail(error),
+            }
+        }
+        if !any_wants {
+            return Ok(());
+        }
+        let message = match decoder.decode(line.trim_ascii_end()) {
+            Ok(message) => message,
+            Err(error) => return self.reject(landing, error.with("file", &file.url).with("record", before.records + 1), line, before).await,
+        };
+        match message {
+            Message::Change(change) => {
+                self.frontiers.see(&landing.partition, change.event_time_us());
+                self.take(&change, landing, line, before, after).await
+            }
+            Message::Progress { time_us } => {
+                self.frontiers.see(&landing.partition, time_us);
+                Ok(())
+            }
+            Message::Schema(change) => self.take_schemas(&change, file, before).await,
+            Message::Ignored => Ok(()),
+        }
+    }
+
+    async fn take(&mut self, change: &Change<'_>, landing: &LandingFile, line: &[u8], before: &Cursor, after: &Cursor) -> Result<()> {
+        let Some(table) = self.table_of(change, landing) else {
+            let error = Error::bad_input("the record does not say which table it is of; name one, or use `{table}` in the source's path");
+            return self.reject(landing, error.with("file", &landing.file.url).with("record", before.records + 1), line, before).await;
+        };
+        if !self.takes(&table) {
+            return Ok(());
+        }
+        if !self.intakes.contains_key(&table) {
+            if self.resumed || before.records > 0 && self.only.is_none() && self.any_skipping() {
+                self.meet_late(&table);
+                return Ok(());
+            }
+            if let Err(error) = self.open(&table, Some(change)).await {
+                return Err(error.with("file", &landing.file.url).with("record", before.records + 1));
+            }
+            if let Some(intake) = self.intakes.get_mut(&table) {
+                intake.begin_file(&landing.file);
+            }
+        }
+        let Some(intake) = self.intakes.get_mut(&table) else { return Ok(()) };
+        if !intake.is_open() || intake.skips(after, &landing.file)? {
+            return Ok(());
+        }
+        intake.push(change, line, &landing.file, before, &self.source.decode).await;
+        if intake.is_full() {
+            intake.flush(Some((&landing.file, after)), LogProgress::default()).await;
+        } else {
+            self.flush_largest_if_over(&landing.file, after).await;
+        }
+        Ok(())
+    }
+
+    fn any_skipping(&self) -> bool {
+        self.intakes.values().any(|intake| intake.header().batch.0 > 0)
+    }
+
+    fn meet_late(&mut self, table: &TableName) {
+        if !self.met_late.contains(table) {
+            self.met_late.push(table.clone());
+        }
+    }
+
+    fn table_of(&self, change: &Change<'_>, landing: &LandingFile) -> Option<TableName> {
+        let hinted = || match &self.source.tables {
+            TableSelection::One(table) => Some(table.clone()),
+            TableSelection::Matching { .. } => landing.table.clone(),
+        };
+        change.table().cloned().or_else(hinted)
+    }
+
+    /// All open batches together stay within the limit.
+    async fn flush_largest_if_over(&mut self, file: &InputFile, after: &Cursor) {
+        let total: usize = self.intakes.values().map(Intake::memory_bytes).sum();
+        if total < self.options.limits.batch_bytes {
+            return;
+        }
+        if let Some(largest) = self.intakes.values_mut().max_by_key(|intake| intake.memory_bytes()) {
+            largest.flush(Some((file, after)), LogProgress::default()).await;
+        }
+    }
+
+    /// A record that nobody can attribute: it is the named table's, or everybody's.
+    async fn reject(&mut self, landing: &LandingFile, error: Error, line: &[u8], before: &Cursor) -> Result<()> {
+        let owner = match &self.source.tables {
+            TableSelection::One(table) => Some(table.clone()),
+            TableSelection::Matching { .. } => landing.table.clone(),
+        };
+        if let Some(table) = owner {
+            if !self.intakes.contains_key(&table) {
+                return Err(error.with("table", table));
+            }
+            if let Some(intake) = self.intakes.get_mut(&table).filter(|intake| intake.is_open()) {
+                intake.reject(error.with("table", &table), line, &landing.file, before).await;
+            }
+            return Ok(());
+        }
+        self.reject_all(error)
+    }
+
+    fn reject_all(&mut self, error: Error) -> Result<()> {
+        Err(error)
+    }
+
+    fn settings_of(&self, table: &TableName) -> TableSettings {
+        self.source.table_settings.get(table).cloned().unwrap_or_default()
+    }
+
+    async fn open(&mut self, table: &TableName, first: Option<&Change<'_>>) -> Result<()> {
+        let settings = self.settings_of(table);
+        let declared = self.source.schema.declared(table, &settings)?.or_else(|| self.declared_by_source.get(table).cloned());
+        let pair = match open_pair(self.lake, table, &settings).await? {
+            Some(pair) => pair,
+            None => {
+                let schema = schemas::of_new_table(declared.as_ref(), first, &settings).map_err(|e| e.with("table", table))?;
+                open_or_create_pair(self.lake, table, &schema, &settings).await?
+            }
+        };
+        let options = IntakeSettings { mode: self.options.mode, on_error: self.options.on_error, limits: self.options.limits };
+        let intake = Intake::open(self.lake, table, pair, declared, &self.source.decode, options).await?;
+        self.intakes.insert(table.clone(), intake);
+        Ok(())
+    }
+
+    async fn take_schemas(&mut self, change: &waterline_core::decode::SchemaChange, file: &InputFile, before: &Cursor) -> Result<()> {
+        use waterline_core::decode::TableChange;
+        for (table, change) in &change.tables {
+            let (TableChange::Created(schema) | TableChange::Altered(schema)) = change else { continue };
+            match self.intakes.get_mut(table) {
+                Some(intake) if intake.is_open() => intake.adopt_schema(schema, file, before, &self.source.decode).await,
+                Some(_) => {}
+                None => drop(self.declared_by_source.insert(table.clone(), schema.clone())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Logs the last batches with what is now known of the source's progress, and merges what is left.
+    async fn finish(&mut self) {
+        for intake in self.intakes.values_mut() {
+            self.frontiers.merge(intake.frontiers());
+        }
+        let watermark = self.frontiers.watermark(self.source.lateness_us).max(self.options.complete_until_us);
+        for (table, intake) in &mut self.intakes {
+            let progress = LogProgress {
+                frontiers: self.frontiers.clone().into_map(),
+                complete_until_us: self.options.complete_until_us,
+                watermark_us: watermark,
+            };
+            intake.flush(None, progress).await;
+            intake.merge_rest().await;
+            tracing::debug!(%table, "done");
+        }
+    }
+
+    /// Adds the tables' outcomes to the report; returns those that must be read again.
+    fn settle(self, report: &mut RunReport) -> Vec<TableName> {
+        let mut again = self.met_late;
+        for (table, intake) in self.intakes {
+            let result = match intake.state {
+                IntakeState::Moved => {
+                    again.push(table);
+                    continue;
+                }
+                IntakeState::Failed(error) => Err(error),
+                IntakeState::Open => Ok(()),
+            };
+            report.tables.push(TableOutcome { report: intake.report, result });
+        }
+        again
+    }
+}
+
+/// The exit code that a kind of error leads to is the worst of all tables.
+pub fn worst(errors: impl Iterator<Item = ErrorKind>) -> u8 {
+    errors.map(ErrorKind::exit_code).max().unwrap_or(0)
+}

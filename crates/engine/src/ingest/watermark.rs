@@ -1,0 +1,45 @@
+//! The source's watermark from the newest event time of each of its partitions (DESIGN.md rule 17).
+
+use std::collections::BTreeMap;
+
+/// Newest event time per partition, in microseconds, and the tick of the source's clock.
+#[derive(Clone, Debug)]
+pub(super) struct Frontiers {
+    by_partition: BTreeMap<String, i64>,
+    tick_us: i64,
+}
+
+impl Default for Frontiers {
+    fn default() -> Self {
+        Self { by_partition: BTreeMap::new(), tick_us: 1_000_000 }
+    }
+}
+
+impl Frontiers {
+    pub(super) fn see(&mut self, partition: &str, time_us: i64) {
+        // The finest unit that any time shows is the clock's tick.
+        while time_us % self.tick_us != 0 {
+            self.tick_us /= 1000;
+        }
+        match self.by_partition.get_mut(partition) {
+            Some(newest) => *newest = (*newest).max(time_us),
+            None => drop(self.by_partition.insert(partition.to_owned(), time_us)),
+        }
+    }
+
+    /// Takes over what earlier jobs saw.
+    pub(super) fn merge(&mut self, known: &BTreeMap<String, i64>) {
+        for (partition, time_us) in known {
+            self.see(partition, *time_us);
+        }
+    }
+
+    /// Everything until then has arrived. `None` before anything was seen.
+    pub(super) fn watermark(&self, lateness_us: i64) -> Option<i64> {
+        self.by_partition.values().min().map(|newest| newest - self.tick_us - lateness_us)
+    }
+
+    pub(super) fn into_map(self) -> BTreeMap<String, i64> {
+        self.by_partition
+    }
+}

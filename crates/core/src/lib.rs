@@ -1,10 +1,12 @@
 //! Decides, and does no I/O: bytes, state and now come in, values go out. See ARCHITECTURE.md for the flow.
 
 pub mod change;
+pub mod decode;
 pub mod ddl;
 pub mod error;
 pub mod format;
 pub mod moments;
+pub mod normalise;
 pub mod partition;
 pub mod record;
 pub mod schema;

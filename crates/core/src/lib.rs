@@ -3,6 +3,7 @@
 pub mod change;
 pub mod collapse;
 pub mod conform;
+pub mod decode;
 pub mod ddl;
 pub mod error;
 pub mod format;

@@ -47,6 +47,12 @@ impl SequenceWriter {
         self.0.clear();
     }
 
+    /// Starts over after parts that were written before.
+    pub fn restart_from(&mut self, parts: &str) {
+        self.0.clear();
+        self.0.push_str(parts);
+    }
+
     pub fn push_number(&mut self, number: u64) {
         self.separate();
         for shift in (0..16).rev() {

@@ -1,0 +1,151 @@
+//! One change as the record states it: what the envelope says, and the images as unread JSON.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::connect::MessageSchema;
+use super::json::{each_field, is_null};
+use super::position::Position;
+use crate::change::Op;
+use crate::error::{Error, Result};
+use crate::schema::TableSchema;
+use crate::table::TableName;
+
+/// Where a record stands in a snapshot of the source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SnapshotMark {
+    /// No part of a snapshot.
+    #[default]
+    None,
+    First,
+    FirstOfTable,
+    Middle,
+    LastOfTable,
+    Last,
+    /// Read while changes went on.
+    Incremental,
+}
+
+impl SnapshotMark {
+    /// The values of Debezium's `source.snapshot`.
+    pub(super) fn parse(text: &str) -> Self {
+        match text {
+            "true" => Self::Middle,
+            "first" => Self::First,
+            "first_in_data_collection" => Self::FirstOfTable,
+            "last_in_data_collection" => Self::LastOfTable,
+            "last" => Self::Last,
+            "incremental" => Self::Incremental,
+            _ => Self::None,
+        }
+    }
+}
+
+/// How the record states its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Whole images in an envelope.
+    Envelope,
+    /// A whole image with the envelope's fields among its own.
+    Flattened,
+    /// An image that names only what an update touched.
+    Plain,
+}
+
+/// A change event of one table.
+#[derive(Clone, Debug)]
+pub struct Change<'a> {
+    /// The bytes of the record, by which a repeated delivery is known.
+    pub(crate) line: &'a [u8],
+    pub(super) op: Op,
+    pub(super) table: Option<Arc<TableName>>,
+    pub(super) event_time_us: i64,
+    pub(super) domain: Arc<str>,
+    pub(crate) position: Position,
+    pub(super) snapshot: SnapshotMark,
+    pub(super) transaction: Option<Cow<'a, str>>,
+    /// JSON objects.
+    pub(crate) before: Option<Cow<'a, str>>,
+    pub(crate) after: Option<Cow<'a, str>>,
+    pub(crate) key: Option<Cow<'a, str>>,
+    /// The key before a change of key, where a header says it.
+    pub(crate) old_key: Option<Cow<'a, str>>,
+    pub(crate) schema: Option<Arc<MessageSchema>>,
+    pub(crate) form: Form,
+}
+
+impl Change<'_> {
+    /// The source's name of the table, where the record says it.
+    pub fn table(&self) -> Option<&TableName> {
+        self.table.as_deref()
+    }
+
+    pub fn op(&self) -> Op {
+        self.op
+    }
+
+    /// When the source committed the transaction, in microseconds since the epoch.
+    pub fn event_time_us(&self) -> i64 {
+        self.event_time_us
+    }
+
+    /// Name of the log that the event comes from, see [`crate::sequence`].
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    pub fn snapshot(&self) -> SnapshotMark {
+        self.snapshot
+    }
+
+    /// The source's name of the transaction.
+    pub fn transaction(&self) -> Option<&str> {
+        self.transaction.as_deref()
+    }
+
+    /// Names of the message key's fields; `None` when there is no message key.
+    pub fn key_columns(&self) -> Result<Option<Vec<String>>> {
+        let Some(key) = &self.key else { return Ok(None) };
+        let mut names = Vec::new();
+        each_field(key, |name, _| {
+            names.push(name.to_owned());
+            Ok(())
+        })
+        .map_err(|e| e.with("field", "key"))?;
+        Ok(Some(names))
+    }
+
+    /// The table's schema by the message's own schema, with the message key's columns as key.
+    pub fn schema(&self) -> Result<Option<TableSchema>> {
+        let Some(schema) = &self.schema else { return Ok(None) };
+        TableSchema::new(schema.fields(), self.key_columns()?.unwrap_or_default()).map(Some)
+    }
+
+    /// A schema as the images' values suggest it, for a table that nothing declares. Columns that are null are left out.
+    pub fn inferred_schema(&self) -> Result<TableSchema> {
+        let mut fields = Vec::new();
+        for image in [&self.after, &self.before].into_iter().flatten() {
+            each_field(image, |name, value| {
+                if !is_null(value)
+                    && !super::flattened::is_metadata(name)
+                    && fields.iter().all(|field: &arrow::datatypes::FieldRef| field.name() != name)
+                {
+                    fields.push(Arc::new(arrow::datatypes::Field::new(name, super::wire::inferred(value), true)));
+                }
+                Ok(())
+            })?;
+        }
+        let keys = self.key_columns()?.unwrap_or_default();
+        TableSchema::new(fields, keys)
+    }
+
+    /// The image that says what the row is now, or for a delete what it was.
+    pub(crate) fn image(&self) -> Result<Option<&str>> {
+        let missing = |field| Error::bad_input("the record has no image of its row").with("field", field).with("op", self.op.as_str());
+        match self.op {
+            Op::Truncate => Ok(None),
+            Op::Delete => self.before.as_deref().or(self.key.as_deref()).ok_or_else(|| missing("before")).map(Some),
+            Op::Create | Op::Update | Op::Read => self.after.as_deref().ok_or_else(|| missing("after")).map(Some),
+        }
+    }
+}

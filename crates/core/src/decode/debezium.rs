@@ -1,0 +1,168 @@
+//! Debezium's records: which kind one is, and a change event of it.
+
+use std::borrow::Cow;
+
+use super::change::{Change, Form};
+use super::flattened::Metadata;
+use super::headers::Headers;
+use super::json::{each_field, is_null, string};
+use super::outline::{Outline, Part};
+use super::schema_change::SchemaChange;
+use super::source::{Source, number, text};
+use super::{Decoder, Message};
+use crate::change::Op;
+use crate::error::{Error, Result};
+
+/// A value with what its line says around it.
+#[derive(Debug, Default)]
+struct Around<'a> {
+    topic: Option<Cow<'a, str>>,
+    key: Option<&'a str>,
+    key_schema: Option<&'a str>,
+    headers: Headers<'a>,
+    value_schema: Option<&'a str>,
+}
+
+/// Decodes a line; `line` are its bytes as they were read.
+pub(super) fn decode<'a>(decoder: &mut Decoder, json: &'a str, line: &'a [u8]) -> Result<Message<'a>> {
+    let json = json.trim();
+    if json.is_empty() || is_null(json) {
+        return Ok(Message::Ignored);
+    }
+    let outline = Outline::read(json)?;
+    let mut around = Around::default();
+    let value = if outline.is_transport() { transported(&outline, &mut around)? } else { json };
+    let (payload, outline) = match unwrapped(value, json, outline, &mut around)? {
+        Some(found) => found,
+        None => return Ok(Message::Ignored),
+    };
+    classify(decoder, payload, &outline, around, line)
+}
+
+/// Takes topic, headers and key from a transport record; its value is returned.
+fn transported<'a>(outline: &Outline<'a>, around: &mut Around<'a>) -> Result<&'a str> {
+    if let Some(topic) = outline.topic.filter(|topic| !is_null(topic)) {
+        around.topic = Some(text("topic", topic)?);
+    }
+    if let Some(headers) = outline.headers.filter(|headers| !is_null(headers)) {
+        around.headers = Headers::read(headers).map_err(|e| e.with("field", "headers"))?;
+    }
+    if let Some(key) = outline.key {
+        let key = Part::read(key)?;
+        around.key = key.payload;
+        around.key_schema = key.schema;
+    }
+    Ok(outline.value.unwrap_or("null"))
+}
+
+/// The value without its schema, and its outline; `None` for a tombstone.
+fn unwrapped<'a>(value: &'a str, json: &'a str, outline: Outline<'a>, around: &mut Around<'a>) -> Result<Option<(&'a str, Outline<'a>)>> {
+    let mut outline = if std::ptr::eq(value, json) {
+        outline
+    } else if is_null(value) {
+        return Ok(None);
+    } else {
+        Outline::read(value).map_err(|e| e.with("field", "value"))?
+    };
+    let mut payload = value;
+    if outline.is_schema_and_payload() {
+        around.value_schema = outline.schema.filter(|schema| !is_null(schema));
+        payload = outline.payload.unwrap_or("null");
+        if is_null(payload) {
+            return Ok(None);
+        }
+        outline = Outline::read(payload).map_err(|e| e.with("field", "payload"))?;
+    }
+    Ok(Some((payload, outline)))
+}
+
+fn classify<'a>(decoder: &mut Decoder, payload: &'a str, outline: &Outline<'a>, around: Around<'a>, line: &'a [u8]) -> Result<Message<'a>> {
+    if outline.is_envelope() {
+        return envelope(decoder, outline, around, line);
+    }
+    if outline.is_heartbeat() || outline.is_transaction_mark() {
+        let time_ms: i64 = number("ts_ms", outline.time_ms.unwrap_or("null"))?;
+        let time_us = time_ms.checked_mul(1_000).ok_or_else(|| Error::bad_input("a time is out of range").with("field", "ts_ms"))?;
+        return Ok(Message::Progress { time_us });
+    }
+    if outline.is_schema_change() {
+        return SchemaChange::read(outline).map(Message::Schema);
+    }
+    flattened(decoder, payload, around, line)
+}
+
+fn envelope<'a>(decoder: &mut Decoder, outline: &Outline<'a>, around: Around<'a>, line: &'a [u8]) -> Result<Message<'a>> {
+    let word = text("op", outline.op.unwrap_or("null"))?;
+    if word == "m" {
+        return Ok(Message::Ignored);
+    }
+    let op = Op::parse(&word).ok_or_else(|| Error::bad_input("the op is none that Debezium has").with("field", "op"))?;
+    let source = Source::read(outline.source.unwrap_or("null"))?;
+    let image = |json: Option<&'a str>| json.filter(|json| !is_null(json)).map(Cow::Borrowed);
+    let table = match &source.table {
+        Some(table) => decoder.table(source.schema.as_deref().or(source.database.as_deref()), table)?,
+        None => None,
+    };
+    Ok(Message::Change(Change {
+        line,
+        op,
+        table,
+        event_time_us: source.event_time_us().ok_or_else(no_event_time)?,
+        domain: decoder.domain(source.name.as_deref()),
+        position: source.position()?,
+        snapshot: source.snapshot,
+        transaction: outline.transaction.filter(|json| !is_null(json)).map(transaction_id).transpose()?.flatten(),
+        before: image(outline.before),
+        after: image(outline.after),
+        key: around.key.map(Cow::Borrowed),
+        old_key: around.headers.old_key()?,
+        schema: around.value_schema.map(|schema| decoder.message_schema(schema)).transpose()?,
+        form: Form::Envelope,
+    }))
+}
+
+fn transaction_id(json: &str) -> Result<Option<Cow<'_, str>>> {
+    let mut id = None;
+    each_field(json, |name, value| {
+        if name == "id" {
+            id = string(value);
+        }
+        Ok(())
+    })
+    .map_err(|e| e.with("field", "transaction"))?;
+    Ok(id)
+}
+
+fn flattened<'a>(decoder: &mut Decoder, payload: &'a str, around: Around<'a>, line: &'a [u8]) -> Result<Message<'a>> {
+    let metadata = Metadata::read(payload)?;
+    let op = metadata.op(around.headers.op.as_deref())?;
+    let source = metadata.source;
+    let topic: Vec<&str> = around.topic.as_deref().map(|topic| topic.splitn(3, '.').collect()).unwrap_or_default();
+    let namespace = source.schema.as_deref().or(source.database.as_deref()).or(topic.get(1).copied());
+    let table = match source.table.as_deref().or(topic.get(2).copied()) {
+        Some(table) => decoder.table(namespace, table)?,
+        None => None,
+    };
+    let image = Some(Cow::Borrowed(payload));
+    let (before, after) = if op == Op::Delete { (image, None) } else { (None, image) };
+    Ok(Message::Change(Change {
+        line,
+        op,
+        table,
+        event_time_us: source.event_time_us().ok_or_else(no_event_time)?,
+        domain: decoder.domain(source.name.as_deref().or(topic.first().copied())),
+        position: source.position()?,
+        snapshot: source.snapshot,
+        transaction: metadata.transaction,
+        before,
+        after,
+        key: around.key.map(Cow::Borrowed),
+        old_key: around.headers.old_key()?,
+        schema: around.value_schema.map(|schema| decoder.message_schema(schema)).transpose()?,
+        form: Form::Flattened,
+    }))
+}
+
+fn no_event_time() -> Error {
+    Error::bad_input("the record does not say when its transaction was committed").with("field", "source.ts_ms")
+}

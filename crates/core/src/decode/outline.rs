@@ -1,0 +1,127 @@
+//! The first pass over a JSON object: the fields that tell which kind of record it is, and nothing inside them.
+
+use super::json::{each_field, is_null};
+use crate::error::Result;
+
+/// JSON of the fields, as far as they are given.
+#[derive(Debug, Default)]
+pub(super) struct Outline<'a> {
+    pub(super) op: Option<&'a str>,
+    pub(super) before: Option<&'a str>,
+    pub(super) after: Option<&'a str>,
+    pub(super) source: Option<&'a str>,
+    pub(super) transaction: Option<&'a str>,
+    pub(super) time_ms: Option<&'a str>,
+    pub(super) topic: Option<&'a str>,
+    pub(super) headers: Option<&'a str>,
+    pub(super) key: Option<&'a str>,
+    pub(super) value: Option<&'a str>,
+    pub(super) schema: Option<&'a str>,
+    pub(super) payload: Option<&'a str>,
+    pub(super) status: Option<&'a str>,
+    pub(super) id: Option<&'a str>,
+    pub(super) ddl: Option<&'a str>,
+    pub(super) table_changes: Option<&'a str>,
+    /// Fields besides these.
+    others: usize,
+    fields: usize,
+    transport_fields: usize,
+    time_fields: usize,
+}
+
+impl<'a> Outline<'a> {
+    pub(super) fn read(json: &'a str) -> Result<Self> {
+        let mut outline = Self::default();
+        each_field(json, |name, value| {
+            outline.set(name, value);
+            Ok(())
+        })?;
+        Ok(outline)
+    }
+
+    fn set(&mut self, name: &str, value: &'a str) {
+        self.fields += 1;
+        let slot = match name {
+            "op" => &mut self.op,
+            "before" => &mut self.before,
+            "after" => &mut self.after,
+            "source" => &mut self.source,
+            "transaction" => &mut self.transaction,
+            "ts_ms" => {
+                self.time_fields += 1;
+                &mut self.time_ms
+            }
+            "ts_us" | "ts_ns" => {
+                self.time_fields += 1;
+                return;
+            }
+            "topic" => &mut self.topic,
+            "headers" => &mut self.headers,
+            "key" => &mut self.key,
+            "value" => &mut self.value,
+            "schema" => &mut self.schema,
+            "payload" => &mut self.payload,
+            "status" => &mut self.status,
+            "id" => &mut self.id,
+            "ddl" => &mut self.ddl,
+            "tableChanges" => &mut self.table_changes,
+            "partition" | "offset" | "timestamp" | "timestampType" => {
+                self.transport_fields += 1;
+                return;
+            }
+            _ => {
+                self.others += 1;
+                return;
+            }
+        };
+        *slot = Some(value);
+    }
+
+    /// A Kafka record: a value with a key or topic, and nothing that is no part of a Kafka record.
+    pub(super) fn is_transport(&self) -> bool {
+        let known = [self.topic, self.headers, self.key, self.value].iter().flatten().count() + self.transport_fields;
+        self.value.is_some() && (self.key.is_some() || self.topic.is_some()) && known == self.fields
+    }
+
+    /// `{schema, payload}`: both, and nothing else.
+    pub(super) fn is_schema_and_payload(&self) -> bool {
+        self.schema.is_some() && self.payload.is_some() && self.fields == 2
+    }
+
+    pub(super) fn is_envelope(&self) -> bool {
+        self.op.is_some() && self.source.is_some()
+    }
+
+    pub(super) fn is_heartbeat(&self) -> bool {
+        self.time_ms.is_some() && self.time_fields == self.fields
+    }
+
+    pub(super) fn is_transaction_mark(&self) -> bool {
+        self.op.is_none() && self.id.is_some() && self.time_ms.is_some() && matches!(self.status, Some("\"BEGIN\"" | "\"END\""))
+    }
+
+    pub(super) fn is_schema_change(&self) -> bool {
+        self.ddl.is_some() && self.table_changes.is_some() && self.op.is_none()
+    }
+}
+
+/// A value with the schema that came with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<'a> {
+    pub(super) schema: Option<&'a str>,
+    /// `None` for null.
+    pub(super) payload: Option<&'a str>,
+}
+
+impl<'a> Part<'a> {
+    pub(super) fn read(json: &'a str) -> Result<Self> {
+        if json.starts_with('{') {
+            let outline = Outline::read(json)?;
+            if outline.is_schema_and_payload() {
+                let given = |json: Option<&'a str>| json.filter(|json| !is_null(json));
+                return Ok(Self { schema: given(outline.schema), payload: given(outline.payload) });
+            }
+        }
+        Ok(Self { schema: None, payload: (!is_null(json)).then_some(json) })
+    }
+}

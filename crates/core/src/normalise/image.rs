@@ -1,0 +1,74 @@
+//! The cells of a row's image, as slices of its JSON.
+
+use std::ops::Range;
+
+use hashbrown::HashMap;
+
+use crate::decode::Form;
+use crate::decode::flattened::is_metadata;
+use crate::decode::json::each_field;
+use crate::error::{Error, Result};
+
+/// Names of a table's columns.
+#[derive(Debug)]
+pub(super) struct Names {
+    names: Vec<String>,
+    by_name: HashMap<String, usize>,
+}
+
+impl Names {
+    pub(super) fn new(names: Vec<String>) -> Self {
+        let by_name = names.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
+        Self { names, by_name }
+    }
+
+    pub(super) fn get(&self, at: usize) -> &str {
+        self.names.get(at).map_or("", String::as_str)
+    }
+
+    /// Images name their columns in the table's order, mostly.
+    fn find(&self, name: &str, expected: usize) -> Option<usize> {
+        match self.names.get(expected) {
+            Some(next) if next == name => Some(expected),
+            _ => self.by_name.get(name).copied(),
+        }
+    }
+}
+
+/// Where each column's value is in an image.
+#[derive(Debug, Default)]
+pub(super) struct Cells {
+    places: Vec<Option<Range<usize>>>,
+    /// Columns that the table lacks, with a value.
+    pub(super) strangers: Vec<(String, String)>,
+}
+
+impl Cells {
+    pub(super) fn read(&mut self, image: &str, names: &Names, form: Form) -> Result<()> {
+        self.places.clear();
+        self.places.resize(names.names.len(), None);
+        self.strangers.clear();
+        let mut expected = 0;
+        each_field(image, |name, value| {
+            match names.find(name, expected) {
+                Some(at) => {
+                    expected = at + 1;
+                    let start = value.as_ptr().addr() - image.as_ptr().addr();
+                    match self.places.get_mut(at) {
+                        Some(place @ None) => *place = Some(start..start + value.len()),
+                        _ => return Err(Error::bad_input("a field is given twice").with("field", name)),
+                    }
+                }
+                None if form == Form::Flattened && is_metadata(name) => {}
+                None => self.strangers.push((name.to_owned(), value.to_owned())),
+            }
+            Ok(())
+        })
+    }
+
+    /// The JSON of a column; `None` when the image does not have it.
+    pub(super) fn get<'i>(&self, image: &'i str, column: usize) -> Option<&'i str> {
+        let place = self.places.get(column)?.clone()?;
+        image.get(place)
+    }
+}

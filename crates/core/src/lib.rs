@@ -3,8 +3,8 @@
 pub mod change;
 pub mod collapse;
 pub mod conform;
-pub mod decode;
 pub mod ddl;
+pub mod decode;
 pub mod error;
 pub mod format;
 pub mod key;

@@ -12,3 +12,7 @@ pub mod quarantine;
 pub mod tables;
 mod parquet_io;
 pub mod write;
+//! Does what `waterline-core` decides: reads and writes files, runs queries.
+
+pub mod parquet_io;
+pub mod read;

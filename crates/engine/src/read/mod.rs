@@ -1,0 +1,21 @@
+//! Reading tables: queries in SQL over any catalog, at any kept version, and the deletes that apply to a data file.
+
+mod catalog;
+mod deletes;
+mod equality;
+mod error;
+mod groups;
+mod opener;
+mod prune;
+mod query;
+mod session;
+mod table;
+mod version;
+
+pub use deletes::{Deletes, all_deleted_rows};
+pub use query::query;
+pub use session::{SessionOptions, session};
+pub use table::LakeTable;
+pub use version::{ReadAt, VersionSpec, resolve};
+
+pub use error::from_datafusion;

@@ -1,0 +1,61 @@
+//! A DataFusion session over a catalog.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::context::SessionContext;
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::SessionConfig;
+use waterline_core::error::Result;
+use waterline_core::format::Catalog;
+use waterline_env::Env;
+
+use super::catalog::LakeCatalog;
+use super::error::from_datafusion;
+use super::version::ReadAt;
+
+/// Name of the catalog in SQL; queries need not say it.
+const CATALOG: &str = "lake";
+/// How many of the greatest users of memory an error about its lack names.
+const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN;
+
+/// Limits of a session.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// Memory of queries; what does not fit is spilled to temporary files.
+    pub memory_bytes: usize,
+    /// How many partitions work at the same time; `None` for one per core.
+    pub partitions: Option<NonZeroUsize>,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self { memory_bytes: 1 << 30, partitions: None }
+    }
+}
+
+/// A session in which `namespace.table` is a table of the catalog, as of `at`. A table is opened when a query first names it and
+/// stays at that version for the life of the session. Unquoted names are lower-cased, as in PostgreSQL.
+pub fn session(catalog: Arc<dyn Catalog>, env: &Env, at: ReadAt, options: &SessionOptions) -> Result<SessionContext> {
+    let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory_bytes), NAMED_CONSUMERS);
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc().map_err(from_datafusion)?;
+    let state = SessionStateBuilder::new().with_default_features().with_config(config(options)).with_runtime_env(runtime).build();
+    let session = SessionContext::new_with_state(state);
+    session.register_catalog(CATALOG, Arc::new(LakeCatalog::new(catalog, env, at)));
+    Ok(session)
+}
+
+fn config(options: &SessionOptions) -> SessionConfig {
+    let config = SessionConfig::new()
+        .with_default_catalog_and_schema(CATALOG, "public")
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(false)
+        .with_parquet_bloom_filter_pruning(true)
+        .with_parquet_page_index_pruning(true);
+    match options.partitions {
+        Some(partitions) => config.with_target_partitions(partitions.get()),
+        None => config,
+    }
+}

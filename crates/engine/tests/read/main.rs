@@ -1,0 +1,8 @@
+//! Reading tables with SQL: answers are compared with values computed by hand.
+
+mod columns;
+mod deletes;
+mod equality;
+mod lake;
+mod prune;
+mod session;

@@ -65,7 +65,8 @@ impl InputBytes {
             Compression::None => Decompressor::None,
             Compression::Gzip => Decompressor::Gzip(flate2::write::MultiGzDecoder::new(Vec::new())),
             Compression::Zstd => {
-                let decoder = zstd::stream::write::Decoder::new(Vec::new()).map_err(|e| Error::internal("cannot start to decompress").caused_by(e))?;
+                let decoder = zstd::stream::write::Decoder::new(Vec::new())
+                    .map_err(|e| Error::internal("cannot start to decompress").caused_by(e))?;
                 Decompressor::Zstd(Box::new(decoder))
             }
         };
@@ -104,8 +105,12 @@ impl InputBytes {
     fn decompress(&mut self, chunk: Bytes) -> Result<Bytes> {
         let written = match &mut self.decompressor {
             Decompressor::None => return Ok(chunk),
-            Decompressor::Gzip(decoder) => decoder.write_all(&chunk).and_then(|()| decoder.flush()).map(|()| std::mem::take(decoder.get_mut())),
-            Decompressor::Zstd(decoder) => decoder.write_all(&chunk).and_then(|()| decoder.flush()).map(|()| std::mem::take(decoder.get_mut())),
+            Decompressor::Gzip(decoder) => {
+                decoder.write_all(&chunk).and_then(|()| decoder.flush()).map(|()| std::mem::take(decoder.get_mut()))
+            }
+            Decompressor::Zstd(decoder) => {
+                decoder.write_all(&chunk).and_then(|()| decoder.flush()).map(|()| std::mem::take(decoder.get_mut()))
+            }
         };
         written.map(Bytes::from).map_err(|e| self.damaged(e))
     }

@@ -9,7 +9,7 @@ use waterline_core::format::{Commit, CommitOutcome, TableFormat, TableState};
 #[must_use]
 #[derive(Debug)]
 pub enum Attempt {
-    Committed(TableState),
+    Committed,
     /// The table moved; this is how it is now, and nothing of ours is in it.
     Lost(TableState),
 }
@@ -22,7 +22,7 @@ pub async fn attempt(format: &Arc<dyn TableFormat>, base: &TableState, commit: &
     let mut outcome = format.commit(base, commit).await?;
     for _ in 0..MAX_ATTEMPTS {
         outcome = match outcome {
-            CommitOutcome::Committed(state) => return Ok(Attempt::Committed(state)),
+            CommitOutcome::Committed(_) => return Ok(Attempt::Committed),
             CommitOutcome::Conflict(state) => return Ok(Attempt::Lost(state)),
             CommitOutcome::Unknown(why) => {
                 tracing::warn!(table = %format.name(), why, "the outcome of a commit is unknown; reading back");

@@ -7,12 +7,9 @@ pub mod lake;
 pub mod locate;
 pub mod log;
 pub mod merge;
+pub mod parquet_io;
 pub mod progress;
 pub mod quarantine;
-pub mod tables;
-mod parquet_io;
-pub mod write;
-//! Does what `waterline-core` decides: reads and writes files, runs queries.
-
-pub mod parquet_io;
 pub mod read;
+pub mod tables;
+pub mod write;

@@ -31,7 +31,9 @@ impl BadRecord {
 
     /// The record as it was read.
     pub fn line(&self) -> Result<Vec<u8>> {
-        STANDARD.decode(&self.bytes).map_err(|e| Error::corrupt("a quarantined record is not base64").with("file", &self.file).with("record", self.record).caused_by(e))
+        STANDARD.decode(&self.bytes).map_err(|e| {
+            Error::corrupt("a quarantined record is not base64").with("file", &self.file).with("record", self.record).caused_by(e)
+        })
     }
 }
 
@@ -49,12 +51,16 @@ impl Quarantine {
     pub async fn put(&self, records: Vec<BadRecord>) -> Result<()> {
         let mut lines = Vec::new();
         for record in &records {
-            serde_json::to_writer(&mut lines, record).map_err(|e| Error::internal("a quarantined record cannot be written").caused_by(e))?;
+            serde_json::to_writer(&mut lines, record)
+                .map_err(|e| Error::internal("a quarantined record cannot be written").caused_by(e))?;
             lines.push(b'\n');
         }
         let url = format!("{}/{}.jsonl", self.folder, self.lake.env.ids.uuid());
         let (store, path) = self.lake.env.stores.resolve(&url)?;
-        store.put(&path, lines.into()).await.map_err(|e| Error::unavailable("cannot write to the quarantine").with("file", &url).caused_by(e))?;
+        store
+            .put(&path, lines.into())
+            .await
+            .map_err(|e| Error::unavailable("cannot write to the quarantine").with("file", &url).caused_by(e))?;
         Ok(())
     }
 
@@ -68,7 +74,8 @@ impl Quarantine {
         for meta in metas {
             let bytes = async { store.get(&meta.location).await?.bytes().await }.await.map_err(failed)?;
             for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                let record = serde_json::from_slice(line).map_err(|e| Error::corrupt("a file of the quarantine cannot be read").with("file", &meta.location).caused_by(e))?;
+                let record = serde_json::from_slice(line)
+                    .map_err(|e| Error::corrupt("a file of the quarantine cannot be read").with("file", &meta.location).caused_by(e))?;
                 records.push((meta.location.to_string(), record));
             }
         }
@@ -80,7 +87,10 @@ impl Quarantine {
         let (store, _) = self.lake.env.stores.resolve(&self.folder)?;
         for file in files {
             let path = object_store::path::Path::parse(file).map_err(|e| Error::internal("not a path of the quarantine").caused_by(e))?;
-            store.delete(&path).await.map_err(|e| Error::unavailable("cannot delete from the quarantine").with("file", file).caused_by(e))?;
+            store
+                .delete(&path)
+                .await
+                .map_err(|e| Error::unavailable("cannot delete from the quarantine").with("file", file).caused_by(e))?;
         }
         Ok(())
     }

@@ -60,13 +60,19 @@ fn changelog_definition(schema: &TableSchema, settings: &TableSettings) -> Table
         schema: without_metadata(&changelog_schema(schema)),
         keys: Vec::new(),
         partition_by: vec![PartitionField { column: EVENT_TIME.into(), transform: Transform::Day }],
-        properties: settings.properties.iter().filter(|(key, _)| key.as_str() != "write.merge.mode").map(|(k, v)| (k.clone(), v.clone())).collect(),
+        properties: settings
+            .properties
+            .iter()
+            .filter(|(key, _)| key.as_str() != "write.merge.mode")
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
     }
 }
 
 /// The source's columns; those of the key are required, as identifier fields must be.
 fn mirror_schema(schema: &TableSchema) -> SchemaRef {
-    let fields: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(!schema.keys().contains(field.name()))).collect();
+    let fields: Vec<Field> =
+        schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(!schema.keys().contains(field.name()))).collect();
     without_metadata(&Arc::new(Schema::new(fields)))
 }
 
@@ -90,7 +96,12 @@ pub async fn grow_pair(pair: &Pair, wanted: &TableSchema) -> Result<TableState> 
 pub fn with_declarations(state: &TableState, declared: Option<&TableSchema>) -> Result<TableSchema> {
     let fields = state.schema.fields().iter().map(|field| {
         let metadata = declared.and_then(|declared| declared.fields().iter().find(|known| known.name() == field.name())).map(|known| {
-            known.metadata().iter().filter(|(key, _)| [SOURCE_TYPE, TIME_DIGITS].contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
+            known
+                .metadata()
+                .iter()
+                .filter(|(key, _)| [SOURCE_TYPE, TIME_DIGITS].contains(&key.as_str()))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect()
         });
         Arc::new(plain(field).with_metadata(metadata.unwrap_or_default()))
     });

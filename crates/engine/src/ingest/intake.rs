@@ -115,7 +115,8 @@ impl Intake {
             return Ok(true);
         }
         if cursor.offset_bytes != known.offset_bytes || cursor.prefix_hash() != known.prefix_hash {
-            return Err(Error::bad_input("the file changed before the position up to which it was read; files may only be appended to").with("file", &file.url));
+            return Err(Error::bad_input("the file changed before the position up to which it was read; files may only be appended to")
+                .with("file", &file.url));
         }
         self.skip_to = None;
         Ok(true)
@@ -123,7 +124,9 @@ impl Intake {
 
     pub(super) fn end_file(&mut self, file: &InputFile, cursor: &Cursor) -> Result<()> {
         if self.skip_to.as_ref().is_some_and(|known| known.offset_bytes > cursor.offset_bytes) {
-            return Err(Error::bad_input("the file is shorter than when it was read; files may only be appended to").with("file", &file.url));
+            return Err(
+                Error::bad_input("the file is shorter than when it was read; files may only be appended to").with("file", &file.url)
+            );
         }
         self.skip_to = None;
         self.mark_position(file, cursor, true);
@@ -147,7 +150,11 @@ impl Intake {
         let at = RecordAt { file: &file.url, record: before.records + 1 };
         let pushed = self.push_growing(change, at, file, before, decode).await;
         let Err(error) = pushed else { return };
-        let error = if error.context().iter().any(|(key, _)| *key == "record") { error } else { error.with("file", at.file).with("record", at.record) };
+        let error = if error.context().iter().any(|(key, _)| *key == "record") {
+            error
+        } else {
+            error.with("file", at.file).with("record", at.record)
+        };
         self.reject(error.with("table", &self.table), line, file, before).await;
     }
 
@@ -165,7 +172,14 @@ impl Intake {
         self.fail(error);
     }
 
-    async fn push_growing(&mut self, change: &Change<'_>, at: RecordAt<'_>, file: &InputFile, before: &Cursor, decode: &DecodeSettings) -> Result<()> {
+    async fn push_growing(
+        &mut self,
+        change: &Change<'_>,
+        at: RecordAt<'_>,
+        file: &InputFile,
+        before: &Cursor,
+        decode: &DecodeSettings,
+    ) -> Result<()> {
         for _ in 0..2 {
             match self.builder.push(change, at, &mut self.run)? {
                 Pushed::Added => return Ok(()),

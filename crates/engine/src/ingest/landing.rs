@@ -42,7 +42,11 @@ async fn list_plain(env: &Env, path: &str) -> Result<Vec<LandingFile>> {
     if metas.is_empty() {
         return Err(Error::not_found("there is no such file, and no folder with files").with("file", path));
     }
-    Ok(metas.iter().map(|meta| input_file(&url, &at, meta)).map(|file| LandingFile { partition: folder(&file.url), file, table: None }).collect())
+    Ok(metas
+        .iter()
+        .map(|meta| input_file(&url, &at, meta))
+        .map(|file| LandingFile { partition: folder(&file.url), file, table: None })
+        .collect())
 }
 
 async fn list_by_table(env: &Env, before: &str, after: &str) -> Result<Vec<LandingFile>> {
@@ -72,8 +76,11 @@ fn table_in<'a>(path: &'a str, prefix: &str, suffix: &str) -> Option<&'a str> {
 }
 
 async fn list_folder(store: &dyn ObjectStore, at: &Path, url: &str) -> Result<Vec<ObjectMeta>> {
-    let listed: Vec<ObjectMeta> =
-        store.list(Some(at)).try_collect().await.map_err(|e| Error::unavailable("cannot list the folder").with("file", url).caused_by(e))?;
+    let listed: Vec<ObjectMeta> = store
+        .list(Some(at))
+        .try_collect()
+        .await
+        .map_err(|e| Error::unavailable("cannot list the folder").with("file", url).caused_by(e))?;
     let hidden = |meta: &ObjectMeta| meta.location.filename().is_none_or(|name| name.starts_with(['.', '_']));
     let mut metas: Vec<ObjectMeta> = listed.into_iter().filter(|meta| !hidden(meta)).collect();
     metas.sort_by(|a, b| a.location.cmp(&b.location));

@@ -86,7 +86,9 @@ impl Lines {
     fn keep(&mut self, bytes: &[u8]) -> Result<()> {
         if self.partial.len() + bytes.len() > MAX_LINE_BYTES {
             let limit = MAX_LINE_BYTES >> 20;
-            return Err(Error::bad_input(format!("a line is longer than {limit} MiB")).with("file", &self.file.url).with("record", self.cursor.records + 1));
+            return Err(Error::bad_input(format!("a line is longer than {limit} MiB"))
+                .with("file", &self.file.url)
+                .with("record", self.cursor.records + 1));
         }
         self.partial.extend_from_slice(bytes);
         Ok(())

@@ -54,7 +54,9 @@ impl TableSelection {
     fn admits(&self, table: &TableName) -> bool {
         match self {
             Self::One(only) => only == table,
-            Self::Matching { patterns, disabled } => !disabled.contains(table) && patterns.iter().any(|pattern| matches(pattern, &table.to_string())),
+            Self::Matching { patterns, disabled } => {
+                !disabled.contains(table) && patterns.iter().any(|pattern| matches(pattern, &table.to_string()))
+            }
         }
     }
 }
@@ -63,7 +65,9 @@ impl TableSelection {
 fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
-        Some((start, rest)) => text.strip_prefix(start).is_some_and(|text| (0..=text.len()).any(|at| text.is_char_boundary(at) && matches(rest, &text[at..]))),
+        Some((start, rest)) => {
+            text.strip_prefix(start).is_some_and(|text| (0..=text.len()).any(|at| text.is_char_boundary(at) && matches(rest, &text[at..])))
+        }
     }
 }
 
@@ -156,7 +160,10 @@ impl<'a> Job<'a> {
         let named: Vec<TableName> = files.iter().filter_map(|file| file.table.clone()).collect();
         let any_unnamed = files.iter().any(|file| file.table.is_none());
         for table in known.into_iter().filter(|table| table.mirror().is_none()) {
-            if self.takes(&table) && (any_unnamed || named.contains(&table)) && open_pair(self.lake, &table, &self.settings_of(&table)).await?.is_some() {
+            if self.takes(&table)
+                && (any_unnamed || named.contains(&table))
+                && open_pair(self.lake, &table, &self.settings_of(&table)).await?.is_some()
+            {
                 self.open(&table, None).await?;
             }
         }
@@ -225,7 +232,14 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    async fn read_line(&mut self, landing: &LandingFile, line: &[u8], before: &Cursor, after: &Cursor, decoder: &mut Decoder) -> Result<()> {
+    async fn read_line(
+        &mut self,
+        landing: &LandingFile,
+        line: &[u8],
+        before: &Cursor,
+        after: &Cursor,
+        decoder: &mut Decoder,
+    ) -> Result<()> {
         let file = &landing.file;
         let mut any_wants = self.intakes.is_empty();
         for intake in self.intakes.values_mut().filter(|intake| intake.is_open()) {
@@ -239,7 +253,9 @@ impl<'a> Job<'a> {
         }
         let message = match decoder.decode(line.trim_ascii_end()) {
             Ok(message) => message,
-            Err(error) => return self.reject(landing, error.with("file", &file.url).with("record", before.records + 1), line, before).await,
+            Err(error) => {
+                return self.reject(landing, error.with("file", &file.url).with("record", before.records + 1), line, before).await;
+            }
         };
         match message {
             Message::Change(change) => {

@@ -54,6 +54,29 @@ pub struct Stages {
     pub commit: Duration,
 }
 
+impl std::ops::AddAssign for MergeCounts {
+    fn add_assign(&mut self, more: Self) {
+        self.commits += more.commits;
+        self.inserted += more.inserted;
+        self.updated += more.updated;
+        self.deleted += more.deleted;
+        self.late += more.late;
+        self.unresolved += more.unresolved;
+        self.files += more.files;
+        self.bytes += more.bytes;
+        self.stages.collapse += more.stages.collapse;
+        self.stages.locate += more.stages.locate;
+        self.stages.write += more.stages.write;
+        self.stages.commit += more.stages.commit;
+    }
+}
+
+impl Stages {
+    pub fn total(&self) -> Duration {
+        self.collapse + self.locate + self.write + self.commit
+    }
+}
+
 /// Folds everything that is logged. `logged` may hold the newest batch, so that it need not be read again.
 pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, limits: &Limits) -> Result<MergeCounts> {
     let mut counts = MergeCounts::default();
@@ -73,7 +96,7 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
         };
         let fold = Fold::new(lake, pair, base, record, &pending)?;
         match fold.run(&mut counts).await? {
-            Attempt::Committed(_) => lost = 0,
+            Attempt::Committed => lost = 0,
             Attempt::Lost(_) => lost += 1,
         }
         if logged.is_some_and(|batch| batch.header.batch == pending.upto) && lost == 0 {
@@ -154,7 +177,7 @@ impl<'a> Fold<'a> {
         };
         let attempt = attempt(&self.pair.mirror, &self.base, &commit).await?;
         counts.stages.commit += self.since(started);
-        if let Attempt::Committed(_) = attempt {
+        if let Attempt::Committed = attempt {
             counts.commits += 1;
             counts.inserted += change.inserted;
             counts.updated += change.updated;

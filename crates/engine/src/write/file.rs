@@ -1,7 +1,8 @@
 //! One Parquet file while it is written.
 
 use arrow::array::RecordBatch;
-use parquet::arrow::async_writer::{AsyncArrowWriter, ParquetObjectWriter};
+use object_store::buffered::BufWriter;
+use parquet::arrow::async_writer::AsyncArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use waterline_core::error::{Error, Result};
@@ -19,14 +20,14 @@ pub(super) struct OpenFile {
     path: String,
     partition: Vec<Option<Value>>,
     state: TableState,
-    writer: AsyncArrowWriter<ParquetObjectWriter>,
+    writer: AsyncArrowWriter<BufWriter>,
 }
 
 impl OpenFile {
     pub(super) fn create(env: &Env, state: &TableState, partition: Vec<Option<Value>>) -> Result<Self> {
         let path = format!("{}/data/{}.parquet", state.location, env.ids.uuid());
         let (store, at) = env.stores.resolve(&path)?;
-        let writer = AsyncArrowWriter::try_new(ParquetObjectWriter::new(store, at), state.schema.clone(), Some(properties()))
+        let writer = AsyncArrowWriter::try_new(BufWriter::new(store, at), state.schema.clone(), Some(properties()))
             .map_err(|e| failed(&path, e))?;
         Ok(Self { path, partition, state: state.clone(), writer })
     }

@@ -1,0 +1,170 @@
+//! However events arrive, the mirror is the fold of what is logged: `mirror_is_fold` and `keys_unique` of DESIGN.md.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use waterline_core::format::{Catalog, Commit, Operation, Removal, TableFormat};
+use waterline_core::positions::SourcePositions;
+use waterline_core::record::{Baseline, RECORD, Record, log_header};
+use waterline_core::table::TableName;
+use waterline_engine::lake::{Lake, Limits};
+use waterline_engine::log::{LogEntry, Logged, Progress, log};
+use waterline_engine::merge::{Pair, catch_up};
+use waterline_engine::tables::{TableSettings, open_or_create_pair};
+use waterline_testkit::arrivals::{Arrival, Disorder, arrivals};
+use waterline_testkit::batch::{assert_same_rows, change_batch};
+use waterline_testkit::files::{read_rows, write_file};
+use waterline_testkit::histories::{Feature, History, Start, histories, table_schema};
+use waterline_testkit::memory::MemoryCatalog;
+use waterline_testkit::oracle::{Event, State, fold};
+use waterline_testkit::world::World;
+
+/// A table of a history in an in-memory lake.
+struct Subject {
+    lake: Lake,
+    pair: Pair,
+    history: History,
+    logged: Vec<Event>,
+}
+
+impl Subject {
+    async fn new(history: &History, properties: &[(&str, &str)]) -> Self {
+        let world = World::in_memory(7);
+        let catalog: Arc<dyn Catalog> = Arc::new(MemoryCatalog::new("memory://lake/warehouse", world.faults.clone()));
+        let lake = Lake::new(catalog, world.env.clone());
+        let table: TableName = "shop.orders".parse().unwrap();
+        let settings = TableSettings {
+            properties: properties.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+            ..TableSettings::default()
+        };
+        let pair = open_or_create_pair(&lake, &table, &table_schema(), &settings).await.unwrap();
+        let subject = Self { lake, pair, history: history.clone(), logged: Vec::new() };
+        subject.load_baseline().await;
+        subject
+    }
+
+    async fn load_baseline(&self) {
+        let baseline = &self.history.baseline;
+        let Some(at_us) = baseline.at_us else { return };
+        let base = self.pair.mirror.head().await.unwrap();
+        let rows: Vec<_> = baseline.state.rows.values().cloned().collect();
+        let add = if rows.is_empty() { Vec::new() } else { vec![write_file(&self.lake.env, &base, &rows, Vec::new()).await.unwrap()] };
+        let anchor = "waterline/baseline-test".to_owned();
+        let record = Record {
+            baseline: Baseline { at_us: Some(at_us), until_us: baseline.until_us, anchor: Some(anchor.clone()) },
+            ..Record::initial()
+        };
+        let commit = Commit {
+            commit_id: "baseline".into(),
+            operation: Operation::Append,
+            add,
+            delete_rows: BTreeMap::new(),
+            remove: Removal::Nothing,
+            summary: BTreeMap::from([(RECORD.to_owned(), record.to_json().unwrap())]),
+            properties: BTreeMap::new(),
+            tags: vec![anchor],
+            now_ms: self.lake.env.clock.now_ms(),
+        };
+        let outcome = self.pair.mirror.commit(&base, &commit).await.unwrap();
+        assert!(matches!(outcome, waterline_core::format::CommitOutcome::Committed(_)));
+    }
+
+    async fn log(&mut self, events: &[Event]) -> waterline_engine::log::LoggedBatch {
+        let planned_on = log_header(&self.pair.changelog.head().await.unwrap()).unwrap();
+        let entry = LogEntry {
+            events: change_batch(&table_schema(), events, 0, 0),
+            planned_on,
+            positions: SourcePositions::default(),
+            progress: Progress::default(),
+            quarantined: 0,
+        };
+        self.logged.extend(events.iter().cloned());
+        match log(&self.lake, &self.pair.changelog, &entry).await.unwrap() {
+            Logged::Committed(batch) => batch,
+            Logged::Moved => panic!("nobody else logs"),
+        }
+    }
+
+    fn expected(&self) -> State {
+        fold(&self.history.baseline, &self.logged, None).unwrap()
+    }
+
+    async fn check(&self) {
+        let head = self.pair.mirror.head().await.unwrap();
+        let found = if head.version.is_none() { Vec::new() } else { read_rows(&self.lake.env, self.pair.mirror.as_ref(), &head).await.unwrap() };
+        assert_same_rows(&self.expected().contents(), &found);
+    }
+}
+
+/// Merges after each batch, from memory.
+async fn merged_batch_by_batch(history: &History, arrival: &Arrival, properties: &[(&str, &str)]) {
+    let mut subject = Subject::new(history, properties).await;
+    for batch in arrival.batches(&history.events) {
+        let logged = subject.log(&batch).await;
+        catch_up(&subject.lake, &subject.pair, Some(&logged), &Limits::default()).await.unwrap();
+        subject.check().await;
+    }
+}
+
+/// Logs everything, then merges from the changelog.
+async fn merged_in_the_end(history: &History, arrival: &Arrival) {
+    let mut subject = Subject::new(history, &[]).await;
+    for batch in arrival.batches(&history.events) {
+        let _ = subject.log(&batch).await;
+    }
+    let limits = Limits { batch_rows: 5, ..Limits::default() };
+    catch_up(&subject.lake, &subject.pair, None, &limits).await.unwrap();
+    subject.check().await;
+}
+
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test);
+}
+
+const PLAIN: &[Feature] = &[Feature::KeyChange, Feature::Unset, Feature::Tie];
+const ALL: &[Feature] = &[Feature::KeyChange, Feature::Unset, Feature::Tie, Feature::Truncate, Feature::Read];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn events_in_order(history in histories(Start::Empty, ALL, 24), arrival in arrivals(Disorder::InOrder)) {
+        run(merged_batch_by_batch(&history, &arrival, &[]));
+    }
+
+    #[test]
+    fn events_late_and_repeated(history in histories(Start::Empty, PLAIN, 24), arrival in arrivals(Disorder::Late)) {
+        run(merged_batch_by_batch(&history, &arrival, &[]));
+    }
+
+    #[test]
+    fn events_shuffled_with_truncates(history in histories(Start::Run, ALL, 24), arrival in arrivals(Disorder::Shuffled)) {
+        run(merged_batch_by_batch(&history, &arrival, &[]));
+    }
+
+    #[test]
+    fn events_onto_a_dump(history in histories(Start::DumpInside, ALL, 24), arrival in arrivals(Disorder::Late)) {
+        run(merged_batch_by_batch(&history, &arrival, &[]));
+    }
+
+    #[test]
+    fn events_onto_a_dump_of_unknown_moment(history in histories(Start::DumpWithin, PLAIN, 24), arrival in arrivals(Disorder::Late)) {
+        run(merged_batch_by_batch(&history, &arrival, &[]));
+    }
+
+    #[test]
+    fn events_of_two_domains(history in histories(Start::Empty, &[Feature::TwoDomains, Feature::Unset], 24), arrival in arrivals(Disorder::Late)) {
+        run(merged_batch_by_batch(&history, &arrival, &[]));
+    }
+
+    #[test]
+    fn copy_on_write(history in histories(Start::Dump, ALL, 24), arrival in arrivals(Disorder::Late)) {
+        run(merged_batch_by_batch(&history, &arrival, &[("write.merge.mode", "copy-on-write")]));
+    }
+
+    #[test]
+    fn a_mirror_that_lags(history in histories(Start::Dump, ALL, 24), arrival in arrivals(Disorder::Late)) {
+        run(merged_in_the_end(&history, &arrival));
+    }
+}

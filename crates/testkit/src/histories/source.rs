@@ -129,7 +129,7 @@ impl Source {
     /// Moves to the next transaction, or stays in the open one.
     fn tick(&mut self, dice: u8) {
         let tie = self.has(Feature::Tie);
-        if tie && dice % 4 == 0 && self.in_transaction > 0 {
+        if tie && dice.is_multiple_of(4) && self.in_transaction > 0 {
             return;
         }
         self.transaction += 1;
@@ -268,14 +268,14 @@ impl Source {
         self.next_value += 1;
         let value = self.next_value;
         let mut row = key_columns(key);
-        row.insert("amount".into(), Cell::Int(if dice % 5 == 0 { -value } else { value }));
+        row.insert("amount".into(), Cell::Int(if dice.is_multiple_of(5) { -value } else { value }));
         row.insert("price".into(), Cell::Decimal(i128::from(value) * 101));
         row.insert("note".into(), Cell::Text(format!("note {value} é\"\\")));
         row.insert("body".into(), Cell::Text(format!("body {value} ").repeat(3)));
-        if dice % 7 == 0 {
+        if dice.is_multiple_of(7) {
             row.remove("note");
         }
-        if dice % 11 == 0 {
+        if dice.is_multiple_of(11) {
             row.remove("amount");
         }
         row

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use waterline_core::format::{Catalog, Commit, Operation, Removal, TableFormat};
+use waterline_core::format::{Catalog, Commit, Operation, Removal};
 use waterline_core::positions::SourcePositions;
 use waterline_core::record::{Baseline, RECORD, Record, log_header};
 use waterline_core::table::TableName;
@@ -92,7 +92,8 @@ impl Subject {
 
     async fn check(&self) {
         let head = self.pair.mirror.head().await.unwrap();
-        let found = if head.version.is_none() { Vec::new() } else { read_rows(&self.lake.env, self.pair.mirror.as_ref(), &head).await.unwrap() };
+        let found =
+            if head.version.is_none() { Vec::new() } else { read_rows(&self.lake.env, self.pair.mirror.as_ref(), &head).await.unwrap() };
         assert_same_rows(&self.expected().contents(), &found);
     }
 }

@@ -46,7 +46,7 @@ pub async fn locate(lake: &Lake, format: &Arc<dyn TableFormat>, state: &TableSta
     let search = Arc::new(Search {
         lake: lake.clone(),
         format: format.clone(),
-        columns: TableColumns::of(state)?.with_fields(keys.fields().clone()),
+        columns: columns_by_name(state, keys.fields().iter().map(|field| field.name().as_str()))?,
         state: state.clone(),
         keys,
     });
@@ -68,6 +68,16 @@ pub async fn locate(lake: &Lake, format: &Arc<dyn TableFormat>, state: &TableSta
         located.files.push(LocatedFile { file, rows, deleted });
     }
     Ok(located)
+}
+
+/// Columns of a state, with the ids that they have there.
+pub fn columns_by_name<'a>(state: &TableState, names: impl Iterator<Item = &'a str>) -> Result<TableColumns> {
+    let field = |name: &str| {
+        let found = state.schema.field_with_name(name).cloned();
+        found.map_err(|e| Error::corrupt("a table lacks a column that it must have").with("column", name).caused_by(e))
+    };
+    let fields: Vec<_> = names.map(field).collect::<Result<_>>()?;
+    Ok(TableColumns::of(state)?.with_fields(fields))
 }
 
 type Matches = Vec<(KeyId, u64)>;

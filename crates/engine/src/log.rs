@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMic
 use arrow::compute::filter_record_batch;
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
-use waterline_core::change::{BATCH, ChangeBatch, INGESTED_AT, Op, SEQUENCE};
+use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, INGESTED_AT, Op, SEQUENCE};
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, Operation, Removal, TableFormat, TableState};
 use waterline_core::positions::SourcePositions;
@@ -16,7 +16,8 @@ use waterline_core::value::Value;
 
 use crate::commit::{Attempt, MAX_ATTEMPTS, attempt, given_up};
 use crate::lake::Lake;
-use crate::parquet_io::{Rows, TableColumns};
+use crate::locate::columns_by_name;
+use crate::parquet_io::Rows;
 use crate::write::DataWriter;
 
 /// What is to be logged.
@@ -219,10 +220,7 @@ async fn logged_already(
     let first = suspects.iter().map(|(_, sequence)| *sequence).min().unwrap_or_default().to_owned();
     let last = suspects.iter().map(|(_, sequence)| *sequence).max().unwrap_or_default().to_owned();
     let files = changelog.data_files(base, &SequenceRange { first, last }).await?;
-    let all = TableColumns::of(base)?;
-    let wanted: Vec<_> =
-        [waterline_core::change::DOMAIN, SEQUENCE].iter().filter_map(|name| all.schema().field_with_name(name).ok().cloned()).collect();
-    let columns = all.with_fields(wanted);
+    let columns = columns_by_name(base, [DOMAIN, SEQUENCE].into_iter())?;
     let mut found = HashSet::new();
     for file in files {
         let opened = lake.files.open_data_file(base, &file).await?;

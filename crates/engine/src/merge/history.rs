@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StructArray, UInt32Array};
 use arrow::compute::{concat_batches, filter_record_batch};
-use arrow::datatypes::Schema;
 use arrow::row::Row;
 use futures::TryStreamExt;
 use roaring::RoaringTreemap;
@@ -17,8 +16,8 @@ use waterline_core::key::{KeyEncoder, KeyId, KeyIndex};
 use waterline_core::locate::{KeySet, key_columns};
 
 use super::Fold;
-use crate::locate::{Located, RowAt, fetch, locate, read_rows};
-use crate::parquet_io::{Rows, TableColumns};
+use crate::locate::{Located, RowAt, columns_by_name, fetch, locate, read_rows};
+use crate::parquet_io::Rows;
 
 /// Keys, and what their history makes of them.
 pub(super) struct History {
@@ -191,10 +190,9 @@ impl LogReader<'_> {
     }
 
     async fn scan(&self, file: &DataFile, columns: &[&str], mut each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
-        let all = TableColumns::of(self.log)?;
-        let fields: Vec<_> = columns.iter().map(|name| Ok(all.schema().field_with_name(name)?.clone())).collect::<Result<_>>()?;
+        let columns = columns_by_name(self.log, columns.iter().copied())?;
         let opened = self.fold.lake.files.open_data_file(self.log, file).await?;
-        let mut batches = opened.read(&all.with_fields(Schema::new(fields).fields), Rows::All, 1 << 16).await?;
+        let mut batches = opened.read(&columns, Rows::All, 1 << 16).await?;
         while let Some(batch) = batches.try_next().await? {
             each(batch)?;
         }

@@ -27,8 +27,8 @@ impl OpenFile {
     pub(super) fn create(env: &Env, state: &TableState, partition: Vec<Option<Value>>) -> Result<Self> {
         let path = format!("{}/data/{}.parquet", state.location, env.ids.uuid());
         let (store, at) = env.stores.resolve(&path)?;
-        let writer = AsyncArrowWriter::try_new(BufWriter::new(store, at), state.schema.clone(), Some(properties()))
-            .map_err(|e| failed(&path, e))?;
+        let writer =
+            AsyncArrowWriter::try_new(BufWriter::new(store, at), state.schema.clone(), Some(properties())).map_err(|e| failed(&path, e))?;
         Ok(Self { path, partition, state: state.clone(), writer })
     }
 

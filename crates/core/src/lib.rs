@@ -1,8 +1,9 @@
 //! Decides, and does no I/O: bytes, state and now come in, values go out. See ARCHITECTURE.md for the flow.
 
 pub mod change;
-pub mod decode;
 pub mod ddl;
+pub mod decode;
+pub mod dump;
 pub mod error;
 pub mod format;
 pub mod moments;

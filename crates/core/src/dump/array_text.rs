@@ -1,0 +1,89 @@
+//! PostgreSQL's text of an array of one dimension: `{1,NULL,"a,b"}`
+//! (<https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO>).
+
+use std::borrow::Cow;
+
+/// The elements; `None` is null. Fails when the text is no array of one dimension.
+pub(super) fn elements(text: &str) -> Result<Vec<Option<Cow<'_, str>>>, &'static str> {
+    let body = without_bounds(text).strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).ok_or("not an array")?;
+    let mut found = Vec::new();
+    let mut rest = body.trim_ascii();
+    while !rest.is_empty() {
+        let after;
+        (after, rest) = element(rest, &mut found)?;
+        if after == Next::Element && rest.is_empty() {
+            return Err("not an array");
+        }
+    }
+    Ok(found)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Element,
+    End,
+}
+
+/// Takes an element and the comma after it.
+fn element<'a>(text: &'a str, found: &mut Vec<Option<Cow<'a, str>>>) -> Result<(Next, &'a str), &'static str> {
+    let rest = if let Some(quoted) = text.strip_prefix('"') {
+        let (value, rest) = quoted_element(quoted)?;
+        found.push(Some(value));
+        rest.trim_ascii_start()
+    } else {
+        let end = text.find(',').unwrap_or(text.len());
+        let (value, rest) = text.split_at(end);
+        let value = value.trim_ascii();
+        if value.is_empty() || value.contains('"') {
+            return Err("not an array");
+        }
+        if value.contains(['{', '}']) {
+            return Err("an array of more than one dimension");
+        }
+        found.push(if value.eq_ignore_ascii_case("null") { None } else { Some(unescaped(value)?) });
+        rest
+    };
+    match rest.strip_prefix(',') {
+        Some(rest) => Ok((Next::Element, rest.trim_ascii_start())),
+        None if rest.is_empty() => Ok((Next::End, rest)),
+        None => Err("not an array"),
+    }
+}
+
+/// The text up to the closing quote, and what follows that.
+fn quoted_element(text: &str) -> Result<(Cow<'_, str>, &str), &'static str> {
+    let mut is_escaped = false;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => {
+                let (value, rest) = text.split_at(at);
+                return Ok((unescaped(value)?, rest.strip_prefix('"').unwrap_or(rest)));
+            }
+            _ => {}
+        }
+    }
+    Err("not an array")
+}
+
+/// A backslash makes the character after it stand for itself.
+fn unescaped(text: &str) -> Result<Cow<'_, str>, &'static str> {
+    if !text.contains('\\') {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut value = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        value.push(if char == '\\' { chars.next().ok_or("not an array")? } else { char });
+    }
+    Ok(Cow::Owned(value))
+}
+
+/// Drops the lower bounds of `[0:2]={...}`.
+fn without_bounds(text: &str) -> &str {
+    match text.split_once("]={") {
+        Some((bounds, _)) if bounds.starts_with('[') => text.get(bounds.len() + 2..).unwrap_or(text),
+        _ => text,
+    }
+}

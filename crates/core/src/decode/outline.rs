@@ -105,23 +105,9 @@ impl<'a> Outline<'a> {
     }
 }
 
-/// A value with the schema that came with it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Part<'a> {
-    pub(super) schema: Option<&'a str>,
-    /// `None` for null.
-    pub(super) payload: Option<&'a str>,
-}
-
-impl<'a> Part<'a> {
-    pub(super) fn read(json: &'a str) -> Result<Self> {
-        if json.starts_with('{') {
-            let outline = Outline::read(json)?;
-            if outline.is_schema_and_payload() {
-                let given = |json: Option<&'a str>| json.filter(|json| !is_null(json));
-                return Ok(Self { schema: given(outline.schema), payload: given(outline.payload) });
-            }
-        }
-        Ok(Self { schema: None, payload: (!is_null(json)).then_some(json) })
-    }
+/// A key or header without the schema that may be around it; `None` for null.
+pub(super) fn payload(json: &str) -> Result<Option<&str>> {
+    let outline = if json.starts_with('{') { Outline::read(json)? } else { Outline::default() };
+    let bare = if outline.is_schema_and_payload() { outline.payload.unwrap_or("null") } else { json };
+    Ok((!is_null(bare)).then_some(bare))
 }

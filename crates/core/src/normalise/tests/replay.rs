@@ -174,7 +174,6 @@ impl Table {
             }
         }
         let mut rows: Vec<Row> = if self.schema.keys().is_empty() { keyless } else { rows.into_values().collect() };
-        rows.iter_mut().for_each(|row| self.schema.fields().iter().for_each(|field| drop(row.entry(field.name().clone()).or_default())));
         rows.sort();
         rows
     }

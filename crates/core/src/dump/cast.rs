@@ -103,7 +103,7 @@ fn cast_column(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
 }
 
 /// Whether a cast keeps every value, or has to show it value by value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Exactness {
     Always,
     ByValue,
@@ -124,6 +124,10 @@ fn exactness(from: &DataType, to: &DataType) -> Option<Exactness> {
         (Timestamp(_, from), Timestamp(_, to)) if from.is_some() == to.is_some() => Some(Exactness::ByValue),
         (List(from) | LargeList(from) | ListView(from) | LargeListView(from) | FixedSizeList(from, _), List(to)) => {
             exactness(from.data_type(), to.data_type())
+        }
+        (Struct(from), Struct(to)) if from.iter().map(|field| field.name()).eq(to.iter().map(|field| field.name())) => {
+            let members = from.iter().zip(to).map(|(from, to)| exactness(from.data_type(), to.data_type()));
+            members.collect::<Option<Vec<_>>>().map(|members| members.into_iter().fold(Exactness::Always, Exactness::max))
         }
         _ => None,
     }

@@ -27,7 +27,7 @@ pub use json_lines::JsonLinesDecoder;
 pub const MAX_BATCH_ROWS: usize = 65_536;
 pub const MAX_BATCH_BYTES: usize = 32 << 20;
 /// A longer record is taken for one whose quote was never closed.
-const MAX_RECORD_BYTES: usize = 1 << 30;
+const MAX_RECORD_BYTES: usize = 256 << 20;
 
 /// How the files of a dump are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Default for CsvOptions {
     }
 }
 
-/// Bytes to batches: a decoder of either text format.
+/// Bytes to batches: a decoder of either text format. After an error it is of no use.
 pub trait DumpDecoder: Send {
     /// Takes the next bytes; gives the batches that they complete.
     fn decode(&mut self, bytes: &[u8]) -> crate::error::Result<Vec<RecordBatch>>;

@@ -6,48 +6,35 @@ use std::borrow::Cow;
 /// The elements; `None` is null. Fails when the text is no array of one dimension.
 pub(super) fn elements(text: &str) -> Result<Vec<Option<Cow<'_, str>>>, &'static str> {
     let body = without_bounds(text).strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).ok_or("not an array")?;
-    let mut found = Vec::new();
     let mut rest = body.trim_ascii();
-    while !rest.is_empty() {
-        let after;
-        (after, rest) = element(rest, &mut found)?;
-        if after == Next::Element && rest.is_empty() {
-            return Err("not an array");
-        }
+    let mut found = Vec::new();
+    while !rest.is_empty() || !found.is_empty() {
+        let (value, after) = element(rest)?;
+        found.push(value);
+        rest = match after.trim_ascii_start().strip_prefix(',') {
+            Some(next) => next.trim_ascii_start(),
+            None if after.trim_ascii_start().is_empty() => break,
+            None => return Err("not an array"),
+        };
     }
     Ok(found)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
-    Element,
-    End,
-}
-
-/// Takes an element and the comma after it.
-fn element<'a>(text: &'a str, found: &mut Vec<Option<Cow<'a, str>>>) -> Result<(Next, &'a str), &'static str> {
-    let rest = if let Some(quoted) = text.strip_prefix('"') {
-        let (value, rest) = quoted_element(quoted)?;
-        found.push(Some(value));
-        rest.trim_ascii_start()
-    } else {
-        let end = text.find(',').unwrap_or(text.len());
-        let (value, rest) = text.split_at(end);
-        let value = value.trim_ascii();
-        if value.is_empty() || value.contains('"') {
-            return Err("not an array");
-        }
-        if value.contains(['{', '}']) {
-            return Err("an array of more than one dimension");
-        }
-        found.push(if value.eq_ignore_ascii_case("null") { None } else { Some(unescaped(value)?) });
-        rest
-    };
-    match rest.strip_prefix(',') {
-        Some(rest) => Ok((Next::Element, rest.trim_ascii_start())),
-        None if rest.is_empty() => Ok((Next::End, rest)),
-        None => Err("not an array"),
+/// The element that comes first, and what follows it.
+fn element(text: &str) -> Result<(Option<Cow<'_, str>>, &str), &'static str> {
+    if let Some(quoted) = text.strip_prefix('"') {
+        return quoted_element(quoted).map(|(value, rest)| (Some(value), rest));
     }
+    let (value, rest) = text.split_at(text.find(',').unwrap_or(text.len()));
+    let value = value.trim_ascii();
+    if value.is_empty() || value.contains('"') {
+        return Err("not an array");
+    }
+    if value.contains(['{', '}']) {
+        return Err("an array of more than one dimension");
+    }
+    let value = if value.eq_ignore_ascii_case("null") { None } else { Some(unescaped(value)?) };
+    Ok((value, rest))
 }
 
 /// The text up to the closing quote, and what follows that.

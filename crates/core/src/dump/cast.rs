@@ -3,15 +3,16 @@
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringBuilder, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Field, FieldRef, Schema, TimeUnit};
 
 use super::csv::unknown_column;
 use crate::error::{Error, Result};
-use crate::schema::{TableSchema, list_of, timestamp_local, timestamp_utc};
+use crate::schema::{SOURCE_TYPE, TableSchema, list_of, timestamp_local, timestamp_utc};
 
 /// The columns of the table, by name, from a batch of any types that hold the same values. A column that the batch lacks is null.
 pub fn cast_to_table(batch: &RecordBatch, table: &TableSchema) -> Result<RecordBatch> {
@@ -88,8 +89,12 @@ fn cast_column(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
     let plain = match column.data_type() {
         DataType::Dictionary(_, values) => &cast_with_options(column, values, &options)?,
         DataType::RunEndEncoded(_, values) => &cast_with_options(column, values.data_type(), &options)?,
+        DataType::FixedSizeBinary(16) if is_declared(field, "uuid") => &uuid_text(column),
         _ => column,
     };
+    if plain.data_type() == &DataType::Boolean && is_declared(field, "tinyint(1)") {
+        return Ok(cast_with_options(plain, to, &options)?);
+    }
     let exactness = exactness(plain.data_type(), to);
     let exactness = exactness.ok_or_else(|| refused("a column of the dump has a type that the table cannot take"))?;
     let cast = cast_with_options(plain, to, &options).map_err(|_| lossy())?;
@@ -100,6 +105,28 @@ fn cast_column(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
         }
     }
     Ok(cast)
+}
+
+fn is_declared(field: &Field, source_type: &str) -> bool {
+    field.metadata().get(SOURCE_TYPE).is_some_and(|declared| declared == source_type)
+}
+
+/// Parquet's UUID as PostgreSQL writes it.
+fn uuid_text(column: &ArrayRef) -> ArrayRef {
+    let mut texts = StringBuilder::with_capacity(column.len(), column.len() * 36);
+    for bytes in column.as_fixed_size_binary() {
+        let Some(bytes) = bytes else {
+            texts.append_null();
+            continue;
+        };
+        for (at, byte) in bytes.iter().enumerate() {
+            let dash = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
+            // Writing to a builder in memory cannot fail.
+            let _ = write!(texts, "{dash}{byte:02x}");
+        }
+        texts.append_value("");
+    }
+    Arc::new(texts.finish())
 }
 
 /// Whether a cast keeps every value, or has to show it value by value.

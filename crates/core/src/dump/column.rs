@@ -111,7 +111,10 @@ impl ColumnBuilder {
                 let elements = array_text::elements(text)?;
                 self.append_list(elements.iter(), |values, element| match element {
                     Some(element) => values.append_text(element),
-                    None => Ok(values.append_null()),
+                    None => {
+                        values.append_null();
+                        Ok(())
+                    }
                 })?;
             }
         }

@@ -74,9 +74,9 @@ impl CsvDecoder {
         let body = record.strip_suffix(b"\n").unwrap_or(record);
         let body = body.strip_suffix(b"\r").unwrap_or(body);
         if self.targets.is_empty() {
-            self.take_header(body)?
+            self.take_header(body)?;
         } else {
-            self.take_row(body, record.len())?
+            self.take_row(body, record.len())?;
         }
         self.position.record += 1;
         self.position.line += match quoting {
@@ -134,9 +134,9 @@ impl CsvDecoder {
         }
     }
 
-    /// The place of an error of the splitter, which knows none.
-    fn placed(&self, error: &Error) -> Error {
-        if self.targets.is_empty() { at_line(self.position.line, error.message()) } else { self.at_record(error.message()) }
+    /// The header has a line but is no record.
+    fn at_record_or_header(&self, problem: &str) -> Error {
+        if self.targets.is_empty() { at_line(self.position.line, problem) } else { self.at_record(problem) }
     }
 }
 
@@ -144,7 +144,7 @@ impl DumpDecoder for CsvDecoder {
     fn decode(&mut self, bytes: &[u8]) -> Result<Vec<RecordBatch>> {
         let mut batches = Vec::new();
         let mut rest = bytes;
-        while let Some((length, quoting)) = self.splitter.scan(rest).map_err(|e| self.placed(&e))? {
+        while let Some((length, quoting)) = self.splitter.scan(rest).map_err(|problem| self.at_record_or_header(problem))? {
             let (record, after) = rest.split_at(length);
             if self.pending.is_empty() {
                 self.take_record(record, quoting)?;
@@ -162,13 +162,13 @@ impl DumpDecoder for CsvDecoder {
         }
         self.pending.extend_from_slice(rest);
         if self.pending.len() > MAX_RECORD_BYTES {
-            return Err(self.at_record("the record is longer than 1 GiB; is a quote not closed?"));
+            return Err(self.at_record("the record is longer than 256 MiB; is a quote not closed?"));
         }
         Ok(batches)
     }
 
     fn finish(&mut self) -> Result<Option<RecordBatch>> {
-        let quoting = self.splitter.finish().map_err(|e| self.placed(&e))?;
+        let quoting = self.splitter.finish().map_err(|problem| self.at_record_or_header(problem))?;
         let last = std::mem::take(&mut self.pending);
         if !last.is_empty() {
             self.take_record(&last, quoting)?;
@@ -199,9 +199,9 @@ pub(super) fn unknown_column(name: &str) -> Error {
 pub(super) fn header_names(sample: &[u8], options: &CsvOptions) -> Result<Vec<String>> {
     let marks = checked_marks(options)?;
     let mut splitter = Splitter::new(marks);
-    let length = match splitter.scan(sample).map_err(|e| at_line(1, e.message()))? {
+    let length = match splitter.scan(sample).map_err(|problem| at_line(1, problem))? {
         Some((length, _)) => length,
-        None => splitter.finish().map(|_| sample.len())?,
+        None => splitter.finish().map(|_| sample.len()).map_err(|problem| at_line(1, problem))?,
     };
     let record = sample.get(..length).unwrap_or_default().trim_ascii_end();
     let mut fields = Fields::new(record, marks);

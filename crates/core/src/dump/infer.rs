@@ -8,16 +8,19 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::CsvOptions;
 use super::csv::header_names;
+use super::{CsvOptions, Header};
 use crate::error::{Error, Result};
 use crate::schema::list_of;
 
 /// How many lines of JSON Lines decide the types.
 pub const INFERENCE_LINES: usize = 1_000;
 
-/// The columns of a CSV file by its header, all text: CSV does not say what it means.
+/// The columns of a CSV file by its header, all text: CSV does not say what it means. Fails without a header.
 pub fn infer_csv_schema(sample: &[u8], options: &CsvOptions) -> Result<Vec<FieldRef>> {
+    if options.header == Header::Absent {
+        return Err(Error::usage("a CSV file without a header needs its columns declared, or a DDL file"));
+    }
     let names = header_names(sample, options)?;
     Ok(names.into_iter().map(|name| Arc::new(Field::new(name, DataType::Utf8, true))).collect())
 }

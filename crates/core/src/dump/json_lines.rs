@@ -97,7 +97,7 @@ impl DumpDecoder for JsonLinesDecoder {
         }
         self.pending.extend_from_slice(rest);
         if self.pending.len() > MAX_RECORD_BYTES {
-            return Err(self.at_record("the line is longer than 1 GiB"));
+            return Err(self.at_record("the line is longer than 256 MiB"));
         }
         Ok(batches)
     }

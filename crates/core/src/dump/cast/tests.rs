@@ -59,6 +59,16 @@ fn layouts_of_text_and_bytes_are_unpacked() {
 }
 
 #[test]
+fn what_other_writers_make_of_declared_types_is_taken_back() {
+    let uuids = FixedSizeBinaryArray::try_from_sparse_iter_with_size([Some((0u8..16).collect::<Vec<u8>>()), None].into_iter(), 16).unwrap();
+    assert_eq!(exact(uuids, "uuid"), ["00010203-0405-0607-0809-0a0b0c0d0e0f", "\\N"]);
+    let flag = crate::ddl::declared_field("a", "boolean", crate::ddl::SqlDialect::MySql).unwrap();
+    let schema = TableSchema::new(vec![flag], vec![]).unwrap();
+    let cast = cast_to_table(&batch(Arc::new(BooleanArray::from(vec![true, false]))), &schema).unwrap();
+    assert_eq!((cell(cast.column(0), 0), cell(cast.column(0), 1)), ("1".into(), "0".into()));
+}
+
+#[test]
 fn values_that_would_change_are_refused() {
     let message = "a column of the dump has a value that the table's type cannot hold exactly (field a, dump type Int64, table type Int32)";
     assert_eq!(refused(Int64Array::from(vec![1, 1 << 31]), "int"), message);

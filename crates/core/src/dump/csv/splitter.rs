@@ -2,8 +2,6 @@
 
 use memchr::{memchr, memchr2};
 
-use crate::error::{Error, Result};
-
 /// What decides where fields and records end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Marks {
@@ -44,7 +42,7 @@ impl Splitter {
 
     /// The length up to and with the end of the line that ends the record; `None` when the record goes on after `bytes`.
     /// Fails at a quote in the midst of a field, which would swallow the rest of the file.
-    pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<Option<(usize, Quoting)>> {
+    pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<Option<(usize, Quoting)>, &'static str> {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             match self.state {
@@ -59,7 +57,7 @@ impl Splitter {
                     }
                     let opens = before.is_none_or(|before| before == self.marks.delimiter || before == self.marks.quote);
                     if !opens {
-                        return Err(Error::bad_input("a quote in a field that is not in quotes"));
+                        return Err("a quote in a field that is not in quotes");
                     }
                     (self.state, self.quoting, self.last) = (State::Quoted, Quoting::Some, Some(self.marks.quote));
                 }
@@ -82,10 +80,10 @@ impl Splitter {
     }
 
     /// Ends the input: whether the record that is left is whole.
-    pub(super) fn finish(&self) -> Result<Quoting> {
+    pub(super) fn finish(&self) -> Result<Quoting, &'static str> {
         match self.state {
             State::Outside => Ok(self.quoting),
-            State::Quoted | State::Escaped => Err(Error::bad_input("the file ends inside of quotes")),
+            State::Quoted | State::Escaped => Err("the file ends inside of quotes"),
         }
     }
 

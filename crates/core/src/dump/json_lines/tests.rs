@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::super::tests::{decode_all, rows, table};
 use super::super::{DumpFormat, infer_csv_schema, infer_json_schema};
 use super::*;
-use crate::dump::CsvOptions;
+use crate::dump::{CsvOptions, Header};
 use crate::schema::list_of;
 
 fn read(columns: &str, text: &str) -> Vec<Vec<String>> {
@@ -132,6 +132,8 @@ fn csv_without_declared_types_is_text() {
     assert_eq!(names(b"\xef\xbb\xbfa,\"b\nc\"\r\n1,2\n"), [("a".to_owned(), Utf8), ("b\nc".to_owned(), Utf8)]);
     assert_eq!(names(b"a"), [("a".to_owned(), Utf8)]);
     assert!(infer_csv_schema(b"\"a", &CsvOptions::default()).is_err());
+    let without_header = CsvOptions { header: Header::Absent, ..CsvOptions::default() };
+    assert_eq!(infer_csv_schema(b"1,2\n", &without_header).unwrap_err().kind(), crate::error::ErrorKind::Usage);
 }
 
 #[test]

@@ -129,7 +129,8 @@ impl TableDraft {
         let is_key = |column: &Column| key.iter().any(|name| self.is_same(name, &column.name));
         let kept = self.columns.iter().filter(|column| !self.is_left_out(column));
         let fields: Vec<FieldRef> = kept.map(|c| Arc::new(c.declared.field(&c.name).with_nullable(!is_key(c)))).collect();
-        let spelled = |name: &String| self.position(name).map_or_else(|| name.clone(), |at| self.columns[at].name.clone());
+        let spelled =
+            |name: &String| self.columns.iter().find(|column| self.is_same(&column.name, name)).map_or(name, |column| &column.name).clone();
         TableSchema::new(fields, key.iter().map(spelled).collect())
     }
 

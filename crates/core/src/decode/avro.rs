@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::io::Read;
 use std::sync::Arc;
 
 use apache_avro::types::Value;
@@ -52,18 +53,36 @@ impl Registry {
 
     /// The JSON of a value, and its schema.
     fn decode(&self, bytes: &[u8]) -> Result<(String, Option<Arc<MessageSchema>>)> {
-        let (header, mut datum) = bytes.split_at_checked(HEADER_BYTES).ok_or_else(|| Error::bad_input("the Avro message is too short"))?;
+        let (header, datum) = bytes.split_at_checked(HEADER_BYTES).ok_or_else(|| Error::bad_input("the Avro message is too short"))?;
         let [0, id @ ..] = header else { return Err(Error::bad_input("the Avro message does not begin with Confluent's magic byte")) };
         let id = id.iter().fold(0, |id, byte| id << 8 | u32::from(*byte));
-        let registered = self.0.get(&id).ok_or_else(|| Error::bad_input("the schema of the message is not among those given").with("schema id", id))?;
-        let value = from_avro_datum(&registered.schema, &mut datum, None)
-            .map_err(|_| Error::bad_input("the Avro message does not follow its schema").with("schema id", id))?;
-        if !datum.is_empty() {
+        let registered =
+            self.0.get(&id).ok_or_else(|| Error::bad_input("the schema of the message is not among those given").with("schema id", id))?;
+        let fault = || Error::bad_input("the Avro message does not follow its schema").with("schema id", id);
+        let mut datum = Datum { rest: datum, is_short: false };
+        let value = from_avro_datum(&registered.schema, &mut datum, None).map_err(|_| fault())?;
+        if datum.is_short {
+            return Err(fault());
+        }
+        if !datum.rest.is_empty() {
             return Err(Error::bad_input("bytes follow the Avro message").with("schema id", id));
         }
         let mut json = String::new();
         write_json(&value, &mut json);
         Ok((json, registered.message.clone()))
+    }
+}
+
+/// The bytes of a datum. The Avro crate makes nulls of what is missing at its end, so this remembers that something was.
+struct Datum<'d> {
+    rest: &'d [u8],
+    is_short: bool,
+}
+
+impl Read for Datum<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.is_short |= self.rest.len() < buffer.len();
+        self.rest.read(buffer)
     }
 }
 

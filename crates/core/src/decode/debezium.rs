@@ -93,7 +93,13 @@ fn unwrapped<'a>(value: &'a str, json: &'a str, outline: Outline<'a>, around: &m
     Ok(Some((payload, outline)))
 }
 
-pub(super) fn classify<'a>(decoder: &mut Decoder, payload: &'a str, outline: &Outline<'a>, around: Around<'a>, line: &'a [u8]) -> Result<Message<'a>> {
+pub(super) fn classify<'a>(
+    decoder: &mut Decoder,
+    payload: &'a str,
+    outline: &Outline<'a>,
+    around: Around<'a>,
+    line: &'a [u8],
+) -> Result<Message<'a>> {
     if outline.is_envelope() {
         return envelope(decoder, outline, around, line);
     }

@@ -65,6 +65,7 @@ impl<'a> Outline<'a> {
             "id" => &mut self.id,
             "ddl" => &mut self.ddl,
             "tableChanges" => &mut self.table_changes,
+            "event_count" | "data_collections" => return,
             "partition" | "offset" | "timestamp" | "timestampType" => {
                 self.transport_fields += 1;
                 return;
@@ -97,7 +98,7 @@ impl<'a> Outline<'a> {
     }
 
     pub(super) fn is_transaction_mark(&self) -> bool {
-        self.op.is_none() && self.id.is_some() && self.time_ms.is_some() && matches!(self.status, Some("\"BEGIN\"" | "\"END\""))
+        self.others == 0 && self.id.is_some() && self.time_ms.is_some() && matches!(self.status, Some("\"BEGIN\"" | "\"END\""))
     }
 
     pub(super) fn is_schema_change(&self) -> bool {

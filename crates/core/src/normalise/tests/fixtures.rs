@@ -61,7 +61,7 @@ fn tpcc_warehouses_and_customers_fold_to_the_dump_of_the_last_moment() {
 
 /// The settings of the PostgreSQL fixtures. Schemas come with the messages or from the DDL.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Setting {
+pub(super) enum Setting {
     Default,
     DefaultWithDdl,
     NoSchema,
@@ -69,9 +69,9 @@ enum Setting {
     Avro,
 }
 
-const SETTINGS: [Setting; 5] = [Setting::Default, Setting::DefaultWithDdl, Setting::NoSchema, Setting::Unwrap, Setting::Avro];
+pub(super) const SETTINGS: [Setting; 5] = [Setting::Default, Setting::DefaultWithDdl, Setting::NoSchema, Setting::Unwrap, Setting::Avro];
 
-fn replay(setting: Setting) -> Replay {
+pub(super) fn replay(setting: Setting) -> Replay {
     let file = match setting {
         Setting::Default | Setting::DefaultWithDdl => "default",
         Setting::NoSchema => "noschema_precise_micros",

@@ -36,17 +36,28 @@ pub enum SqlDialect {
 /// Tables as a sequence of statements leaves them.
 #[derive(Clone, Debug)]
 pub struct Ddl {
-    tables: BTreeMap<TableName, TableSchema>,
+    tables: BTreeMap<TableName, Declared>,
+}
+
+#[derive(Clone, Debug)]
+struct Declared {
+    schema: TableSchema,
+    computed: Vec<String>,
 }
 
 impl Ddl {
     pub fn table(&self, name: &TableName) -> Option<&TableSchema> {
-        self.tables.get(name)
+        self.tables.get(name).map(|declared| &declared.schema)
+    }
+
+    /// Names of the columns that the schema leaves out because the source computes them. A dump may hold them all the same.
+    pub fn computed_columns(&self, name: &TableName) -> &[String] {
+        self.tables.get(name).map_or(&[], |declared| &declared.computed)
     }
 
     /// In the order of their names.
     pub fn tables(&self) -> impl Iterator<Item = (&TableName, &TableSchema)> {
-        self.tables.iter()
+        self.tables.iter().map(|(name, declared)| (name, &declared.schema))
     }
 }
 
@@ -57,5 +68,5 @@ pub fn parse_ddl(sql: &str, dialect: SqlDialect) -> Result<Ddl> {
     for statement in statements::split(sql, dialect)? {
         catalog.run(&statement)?;
     }
-    Ok(Ddl { tables: catalog.into_schemas()? })
+    Ok(Ddl { tables: catalog.into_tables()? })
 }

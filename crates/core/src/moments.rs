@@ -25,7 +25,9 @@ pub fn parse_moment(text: &str, timezone: Option<Tz>) -> Result<i64> {
     match (has_offset, timezone) {
         _ if value.abs() == TIMESTAMP_INFINITY => Err(not_a_moment()),
         (HasOffset::Yes, _) => Ok(value),
-        (HasOffset::No, Some(timezone)) => in_zone(value, timezone, text),
+        (HasOffset::No, Some(timezone)) => {
+            in_zone(value, timezone).map_err(|problem| Error::usage(problem).with("moment", text).with("timezone", timezone))
+        }
         (HasOffset::No, None) => {
             Err(Error::usage("a moment needs an offset from UTC, such as Z or +09:00, or --timezone").with("moment", text))
         }
@@ -44,14 +46,13 @@ pub fn parse_dump_moment(text: &str, timezone: Option<Tz>) -> Result<DumpMoment>
     Ok(DumpMoment { at_us, until_us: Some(until_us).filter(|&until| until > at_us) })
 }
 
-/// What a clock of the zone shows as `local_us`. Fails where clocks are put back or forward and show it twice or never.
-fn in_zone(local_us: i64, timezone: Tz, text: &str) -> Result<i64> {
+/// The moment when a clock of the zone shows `local_us`. Fails where clocks are put back or forward and show it twice or never.
+pub(crate) fn in_zone(local_us: i64, timezone: Tz) -> Result<i64, &'static str> {
     let local = DateTime::from_timestamp_micros(local_us).map(|moment| moment.naive_utc());
-    let problem = match local.map(|local| timezone.from_local_datetime(&local)) {
-        Some(LocalResult::Single(moment)) => return Ok(moment.timestamp_micros()),
-        Some(LocalResult::Ambiguous(..)) => "clocks of the time zone show this moment twice; give its offset from UTC",
-        Some(LocalResult::None) => "clocks of the time zone skip this moment",
-        None => "the moment is too far away for a time zone",
-    };
-    Err(Error::usage(problem).with("moment", text).with("timezone", timezone))
+    match local.map(|local| timezone.from_local_datetime(&local)) {
+        Some(LocalResult::Single(moment)) => Ok(moment.timestamp_micros()),
+        Some(LocalResult::Ambiguous(..)) => Err("clocks of the time zone show this moment twice; it needs its offset from UTC"),
+        Some(LocalResult::None) => Err("clocks of the time zone skip this moment"),
+        None => Err("a moment too far away for a time zone"),
+    }
 }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::SqlDialect;
 use super::draft::TableDraft;
 use super::source_type::SourceType;
 use super::statements::Statement;
 use super::tokens::{ObjectName, Tokens};
+use super::{Declared, SqlDialect};
 use crate::error::{Error, Result};
-use crate::schema::TableSchema;
 use crate::table::TableName;
 
 pub(super) struct Catalog {
@@ -109,11 +108,11 @@ impl Catalog {
         ObjectName { namespace: name.namespace.clone().or_else(|| self.namespace.clone()), name: name.name.clone() }
     }
 
-    pub(super) fn into_schemas(self) -> Result<BTreeMap<TableName, TableSchema>> {
-        let schemas = self.tables.into_iter().map(|(name, draft)| match draft.schema() {
-            Ok(schema) => Ok((name, schema)),
+    pub(super) fn into_tables(self) -> Result<BTreeMap<TableName, Declared>> {
+        let tables = self.tables.into_iter().map(|(name, draft)| match draft.schema() {
+            Ok(schema) => Ok((name, Declared { schema, computed: draft.computed_columns() })),
             Err(e) => Err(Error::bad_input("a table of the DDL contradicts itself").with("table", name).caused_by(e)),
         });
-        schemas.collect()
+        tables.collect()
     }
 }

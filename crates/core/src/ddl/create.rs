@@ -182,15 +182,17 @@ impl Catalog {
     }
 }
 
-/// Whether an element of a table is a constraint and no column; the words are reserved, or what follows shows it.
+/// Whether an element of a table is a constraint and no column.
 pub(super) fn is_constraint(element: &Tokens) -> bool {
+    let reserved: &[&str] = match element.dialect() {
+        SqlDialect::Postgres => &["constraint", "primary", "unique", "foreign", "check"],
+        SqlDialect::MySql => &["constraint", "primary", "unique", "foreign", "check", "key", "index", "fulltext", "spatial"],
+    };
     let mut tokens = element.clone();
-    let reserved = tokens.one_of(&["constraint", "primary", "unique", "foreign", "check"]).is_some();
-    let mysql = element.dialect() == SqlDialect::MySql && tokens.one_of(&["key", "index", "fulltext", "spatial"]).is_some();
-    reserved
-        || mysql
-        || tokens.keywords(&["period", "for"])
-        || (tokens.keyword("exclude") && !tokens.is_empty() && tokens.word().is_none_or(|w| w == "using"))
+    // These two may also name a column: what follows tells.
+    let is_period = tokens.at_keywords(&["period", "for"]);
+    let is_exclusion = tokens.at_keywords(&["exclude", "using"]) || (tokens.keyword("exclude") && tokens.peek() == Some(&Token::LParen));
+    is_period || is_exclusion || reserved.iter().any(|keyword| element.at_keywords(&[keyword]))
 }
 
 /// Keeps primary keys and unique constraints over plain columns; all others decide nothing here.

@@ -127,10 +127,20 @@ impl TableDraft {
     pub(super) fn schema(&self) -> Result<TableSchema> {
         let key = self.key();
         let is_key = |column: &Column| key.iter().any(|name| self.is_same(name, &column.name));
-        let kept = self.columns.iter().filter(|c| c.origin == Origin::Stored || self.dialect == SqlDialect::MySql);
+        let kept = self.columns.iter().filter(|column| !self.is_left_out(column));
         let fields: Vec<FieldRef> = kept.map(|c| Arc::new(c.declared.field(&c.name).with_nullable(!is_key(c)))).collect();
-        let spelled = |name: &String| self.position(name).map_or_else(|| name.clone(), |at| self.columns[at].name.clone());
+        let spelled =
+            |name: &String| self.columns.iter().find(|column| self.is_same(&column.name, name)).map_or(name, |column| &column.name).clone();
         TableSchema::new(fields, key.iter().map(spelled).collect())
+    }
+
+    pub(super) fn computed_columns(&self) -> Vec<String> {
+        self.columns.iter().filter(|column| self.is_left_out(column)).map(|column| column.name.clone()).collect()
+    }
+
+    /// The events of MySQL carry what it computes.
+    fn is_left_out(&self, column: &Column) -> bool {
+        column.origin == Origin::Computed && self.dialect == SqlDialect::Postgres
     }
 
     fn is_same(&self, a: &str, b: &str) -> bool {

@@ -5,7 +5,8 @@
 //! `tinyint(1)`. A domain has the spelling of its base, an enum is `enum`, an array ends in `[]`. Decoders find this
 //! spelling in the metadata of a field, see [`SOURCE_TYPE`].
 //!
-//! MySQL's `time` may be negative and reach 838 hours: it is text, `[-]HH:MM:SS[.ffffff]`. `bigint unsigned` is a decimal of 20 digits, since its maximum is beyond 64 signed bits.
+//! MySQL's `time` may be negative and reach 838 hours: it is text, `[-]HH:MM:SS[.ffffff]`. `bigint unsigned` is a decimal
+//! of 20 digits, since its maximum is beyond 64 signed bits.
 
 use std::fmt;
 use std::sync::Arc;

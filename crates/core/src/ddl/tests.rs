@@ -2,6 +2,7 @@ use std::path::Path;
 
 use arrow::datatypes::DataType::{self, *};
 use arrow::datatypes::TimeUnit::Microsecond;
+use proptest::prelude::*;
 
 use super::SqlDialect::{MySql, Postgres};
 use super::*;
@@ -113,6 +114,13 @@ fn postgres_types_become_canonical() {
         ]
     );
     assert!(types.fields().iter().all(|f| f.is_nullable() == (f.name() != "id")));
+}
+
+#[test]
+fn columns_that_postgres_computes_are_left_out_by_name() {
+    let ddl = parse_ddl(&fixture("debezium/postgres/ddl.sql"), Postgres).unwrap();
+    assert_eq!(ddl.computed_columns(&"shop.all_types".parse().unwrap()), ["c_gen"]);
+    assert_eq!(ddl.computed_columns(&"shop.docs".parse().unwrap()), [] as [&str; 0]);
 }
 
 #[test]
@@ -418,4 +426,15 @@ fn what_cannot_be_followed_is_an_error_with_its_line() {
     assert!(failure("SELECT 1;\nSELECT 'open", Postgres).contains("line 2"));
     assert!(failure("CREATE TABLE t (a int, a text)", Postgres).contains("table public.t"));
     assert!(failure("CREATE TABLE t (a int, PRIMARY KEY (b))", Postgres).contains("a key names no column"));
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_statements_never_panic(words in prop::collection::vec(prop::sample::select(vec![
+        "CREATE", "TABLE", "ALTER", "ADD", "DROP", "COLUMN", "RENAME", "TO", "PRIMARY", "KEY", "UNIQUE", "INDEX", "LIKE", "PARTITION", "OF", "t", "a", "b",
+        "int", "numeric", "(", ")", ",", ";", ".", "[", "]", "10", "-", "'x'", "TYPE", "AS", "ENUM", "SET", "search_path", "USE", "CHANGE", "FIRST",
+    ]), 0..30)) {
+        let sql = format!("USE d; CREATE TABLE t (a int PRIMARY KEY, b text); {}", words.join(" "));
+        let _ = (parse_ddl(&sql, Postgres), parse_ddl(&sql, MySql));
+    }
 }

@@ -139,6 +139,26 @@ impl Change<'_> {
         TableSchema::new(fields, keys)
     }
 
+    pub(super) fn into_owned<'l>(self, line: &'l [u8]) -> Change<'l> {
+        let owned = |json: Option<Cow<'_, str>>| json.map(|json| Cow::Owned(json.into_owned()));
+        Change {
+            line,
+            op: self.op,
+            table: self.table,
+            event_time_us: self.event_time_us,
+            domain: self.domain,
+            position: self.position,
+            snapshot: self.snapshot,
+            transaction: owned(self.transaction),
+            before: owned(self.before),
+            after: owned(self.after),
+            key: owned(self.key),
+            old_key: owned(self.old_key),
+            schema: self.schema,
+            form: self.form,
+        }
+    }
+
     /// The image that says what the row is now, or for a delete what it was.
     pub(crate) fn image(&self) -> Result<Option<&str>> {
         let missing = |field| Error::bad_input("the record has no image of its row").with("field", field).with("op", self.op.as_str());

@@ -1,12 +1,14 @@
 //! Debezium's records: which kind one is, and a change event of it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::change::{Change, Form};
+use super::connect::MessageSchema;
 use super::flattened::Metadata;
 use super::headers::Headers;
 use super::json::{each_field, is_null, string};
-use super::outline::{Outline, Part};
+use super::outline::{Outline, payload};
 use super::schema_change::SchemaChange;
 use super::source::{Source, number, text};
 use super::{Decoder, Message};
@@ -15,12 +17,30 @@ use crate::error::{Error, Result};
 
 /// A value with what its line says around it.
 #[derive(Debug, Default)]
-struct Around<'a> {
-    topic: Option<Cow<'a, str>>,
-    key: Option<&'a str>,
-    key_schema: Option<&'a str>,
-    headers: Headers<'a>,
-    value_schema: Option<&'a str>,
+pub(super) struct Around<'a> {
+    pub(super) topic: Option<Cow<'a, str>>,
+    pub(super) key: Option<&'a str>,
+    pub(super) headers: Headers<'a>,
+    pub(super) value_schema: Schema<'a>,
+}
+
+/// The schema that came with a value.
+#[derive(Debug, Default)]
+pub(super) enum Schema<'a> {
+    #[default]
+    None,
+    Json(&'a str),
+    Known(Arc<MessageSchema>),
+}
+
+impl Schema<'_> {
+    fn resolve(self, decoder: &mut Decoder) -> Result<Option<Arc<MessageSchema>>> {
+        match self {
+            Self::None => Ok(None),
+            Self::Json(json) => decoder.message_schema(json).map(Some),
+            Self::Known(schema) => Ok(Some(schema)),
+        }
+    }
 }
 
 /// Decodes a line; `line` are its bytes as they were read.
@@ -32,15 +52,14 @@ pub(super) fn decode<'a>(decoder: &mut Decoder, json: &'a str, line: &'a [u8]) -
     let outline = Outline::read(json)?;
     let mut around = Around::default();
     let value = if outline.is_transport() { transported(&outline, &mut around)? } else { json };
-    let (payload, outline) = match unwrapped(value, json, outline, &mut around)? {
-        Some(found) => found,
-        None => return Ok(Message::Ignored),
-    };
-    classify(decoder, payload, &outline, around, line)
+    match unwrapped(value, json, outline, &mut around)? {
+        Some((row, outline)) => classify(decoder, row, &outline, around, line),
+        None => Ok(Message::Ignored),
+    }
 }
 
 /// Takes topic, headers and key from a transport record; its value is returned.
-fn transported<'a>(outline: &Outline<'a>, around: &mut Around<'a>) -> Result<&'a str> {
+pub(super) fn transported<'a>(outline: &Outline<'a>, around: &mut Around<'a>) -> Result<&'a str> {
     if let Some(topic) = outline.topic.filter(|topic| !is_null(topic)) {
         around.topic = Some(text("topic", topic)?);
     }
@@ -48,9 +67,7 @@ fn transported<'a>(outline: &Outline<'a>, around: &mut Around<'a>) -> Result<&'a
         around.headers = Headers::read(headers).map_err(|e| e.with("field", "headers"))?;
     }
     if let Some(key) = outline.key {
-        let key = Part::read(key)?;
-        around.key = key.payload;
-        around.key_schema = key.schema;
+        around.key = payload(key).map_err(|e| e.with("field", "key"))?;
     }
     Ok(outline.value.unwrap_or("null"))
 }
@@ -66,7 +83,7 @@ fn unwrapped<'a>(value: &'a str, json: &'a str, outline: Outline<'a>, around: &m
     };
     let mut payload = value;
     if outline.is_schema_and_payload() {
-        around.value_schema = outline.schema.filter(|schema| !is_null(schema));
+        around.value_schema = outline.schema.filter(|schema| !is_null(schema)).map_or(Schema::None, Schema::Json);
         payload = outline.payload.unwrap_or("null");
         if is_null(payload) {
             return Ok(None);
@@ -76,7 +93,13 @@ fn unwrapped<'a>(value: &'a str, json: &'a str, outline: Outline<'a>, around: &m
     Ok(Some((payload, outline)))
 }
 
-fn classify<'a>(decoder: &mut Decoder, payload: &'a str, outline: &Outline<'a>, around: Around<'a>, line: &'a [u8]) -> Result<Message<'a>> {
+pub(super) fn classify<'a>(
+    decoder: &mut Decoder,
+    payload: &'a str,
+    outline: &Outline<'a>,
+    around: Around<'a>,
+    line: &'a [u8],
+) -> Result<Message<'a>> {
     if outline.is_envelope() {
         return envelope(decoder, outline, around, line);
     }
@@ -116,7 +139,7 @@ fn envelope<'a>(decoder: &mut Decoder, outline: &Outline<'a>, around: Around<'a>
         after: image(outline.after),
         key: around.key.map(Cow::Borrowed),
         old_key: around.headers.old_key()?,
-        schema: around.value_schema.map(|schema| decoder.message_schema(schema)).transpose()?,
+        schema: around.value_schema.resolve(decoder)?,
         form: Form::Envelope,
     }))
 }
@@ -158,7 +181,7 @@ fn flattened<'a>(decoder: &mut Decoder, payload: &'a str, around: Around<'a>, li
         after,
         key: around.key.map(Cow::Borrowed),
         old_key: around.headers.old_key()?,
-        schema: around.value_schema.map(|schema| decoder.message_schema(schema)).transpose()?,
+        schema: around.value_schema.resolve(decoder)?,
         form: Form::Flattened,
     }))
 }

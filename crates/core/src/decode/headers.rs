@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::json::{JsonKind, each_element, each_field, string};
-use super::outline::Part;
+use super::outline::payload;
 use crate::error::{Error, Result};
 
 /// The headers that matter.
@@ -31,8 +31,7 @@ impl<'a> Headers<'a> {
     /// The key before a change of key, as a JSON object.
     pub(super) fn old_key(&self) -> Result<Option<Cow<'a, str>>> {
         let Some(json) = &self.old_key else { return Ok(None) };
-        let payload = Part::read(json)?.payload.map(|payload| Cow::Owned(payload.to_owned()));
-        Ok(payload)
+        Ok(payload(json)?.map(|key| Cow::Owned(key.to_owned())))
     }
 
     fn take_pair(&mut self, pair: &'a str) -> Result<()> {
@@ -50,8 +49,8 @@ impl<'a> Headers<'a> {
             "__op" => {
                 let json = string(value).unwrap_or(Cow::Borrowed(value));
                 // Without a converter the header is the word itself.
-                let payload = Part::read(&json).ok().and_then(|part| part.payload.and_then(string).map(Cow::into_owned));
-                self.op = Some(Cow::Owned(payload.unwrap_or_else(|| json.clone().into_owned())));
+                let word = payload(&json).ok().flatten().and_then(string).map(Cow::into_owned);
+                self.op = Some(Cow::Owned(word.unwrap_or_else(|| json.clone().into_owned())));
             }
             _ => {}
         }

@@ -4,6 +4,8 @@
 //! table's columns are known. It holds nothing between records but caches, so records may be decoded in any order.
 //! See <https://debezium.io/documentation/reference/stable/connectors/postgresql.html> for the envelope.
 
+mod avro;
+mod avro_schema;
 mod change;
 mod connect;
 mod debezium;
@@ -52,10 +54,23 @@ pub enum Message<'a> {
     Ignored,
 }
 
+impl Message<'_> {
+    /// The message with its own copy of everything but the record's bytes.
+    fn into_owned<'l>(self, line: &'l [u8]) -> Message<'l> {
+        match self {
+            Self::Change(change) => Message::Change(change.into_owned(line)),
+            Self::Progress { time_us } => Message::Progress { time_us },
+            Self::Schema(change) => Message::Schema(change),
+            Self::Ignored => Message::Ignored,
+        }
+    }
+}
+
 /// Decodes the records of one source.
 #[derive(Debug)]
 pub struct Decoder {
     settings: DecodeSettings,
+    avro: Option<avro::Registry>,
     plain: Arc<PlainFields>,
     schemas: HashMap<Box<str>, Arc<MessageSchema>>,
     last_table: Option<Arc<TableName>>,
@@ -64,12 +79,17 @@ pub struct Decoder {
 
 impl Decoder {
     pub fn new(settings: DecodeSettings) -> Result<Self> {
+        let avro = match (&settings.format, &settings.avro_schemas) {
+            (ChangeFormat::DebeziumAvro, Some(lines)) => Some(avro::Registry::read(lines)?),
+            (ChangeFormat::DebeziumAvro, None) => return Err(Error::usage("debezium-avro needs the schemas of its registry")),
+            _ => None,
+        };
         let plain = match &settings.format {
             ChangeFormat::Plain(fields) => Arc::new(fields.clone()),
             ChangeFormat::DebeziumJson | ChangeFormat::DebeziumAvro => Arc::default(),
         };
         let last_domain = settings.source_name.as_str().into();
-        Ok(Self { settings, plain, schemas: HashMap::new(), last_table: None, last_domain })
+        Ok(Self { settings, avro, plain, schemas: HashMap::new(), last_table: None, last_domain })
     }
 
     pub fn settings(&self) -> &DecodeSettings {
@@ -81,7 +101,7 @@ impl Decoder {
         let json = std::str::from_utf8(line).map_err(|e| Error::bad_input("the record is not UTF-8").with("byte", e.valid_up_to() + 1))?;
         match &self.settings.format {
             ChangeFormat::DebeziumJson => debezium::decode(self, json, line),
-            ChangeFormat::DebeziumAvro => Err(Error::unsupported("debezium-avro")),
+            ChangeFormat::DebeziumAvro => avro::decode(self, json, line),
             ChangeFormat::Plain(_) => plain::decode(self, json, line),
         }
     }

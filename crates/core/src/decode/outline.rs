@@ -65,6 +65,7 @@ impl<'a> Outline<'a> {
             "id" => &mut self.id,
             "ddl" => &mut self.ddl,
             "tableChanges" => &mut self.table_changes,
+            "event_count" | "data_collections" => return,
             "partition" | "offset" | "timestamp" | "timestampType" => {
                 self.transport_fields += 1;
                 return;
@@ -97,7 +98,7 @@ impl<'a> Outline<'a> {
     }
 
     pub(super) fn is_transaction_mark(&self) -> bool {
-        self.op.is_none() && self.id.is_some() && self.time_ms.is_some() && matches!(self.status, Some("\"BEGIN\"" | "\"END\""))
+        self.others == 0 && self.id.is_some() && self.time_ms.is_some() && matches!(self.status, Some("\"BEGIN\"" | "\"END\""))
     }
 
     pub(super) fn is_schema_change(&self) -> bool {
@@ -105,23 +106,9 @@ impl<'a> Outline<'a> {
     }
 }
 
-/// A value with the schema that came with it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Part<'a> {
-    pub(super) schema: Option<&'a str>,
-    /// `None` for null.
-    pub(super) payload: Option<&'a str>,
-}
-
-impl<'a> Part<'a> {
-    pub(super) fn read(json: &'a str) -> Result<Self> {
-        if json.starts_with('{') {
-            let outline = Outline::read(json)?;
-            if outline.is_schema_and_payload() {
-                let given = |json: Option<&'a str>| json.filter(|json| !is_null(json));
-                return Ok(Self { schema: given(outline.schema), payload: given(outline.payload) });
-            }
-        }
-        Ok(Self { schema: None, payload: (!is_null(json)).then_some(json) })
-    }
+/// A key or header without the schema that may be around it; `None` for null.
+pub(super) fn payload(json: &str) -> Result<Option<&str>> {
+    let outline = if json.starts_with('{') { Outline::read(json)? } else { Outline::default() };
+    let bare = if outline.is_schema_and_payload() { outline.payload.unwrap_or("null") } else { json };
+    Ok((!is_null(bare)).then_some(bare))
 }

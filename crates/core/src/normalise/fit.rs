@@ -5,20 +5,21 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field};
 
 use super::declared::{Declared, SourceKind};
+use super::image::Names;
 use crate::decode::MessageSchema;
 use crate::decode::wire::Wire;
 use crate::error::Result;
 use crate::schema::{TableSchema, incompatible, widen};
 
 /// The schema that the table must grow to before it can take rows of the message's schema; `None` when it is as it should be.
-pub(super) fn grown(table: &TableSchema, message: &MessageSchema) -> Result<Option<TableSchema>> {
+pub(super) fn grown(table: &TableSchema, names: &Names, message: &MessageSchema) -> Result<Option<TableSchema>> {
     let mut incoming = Vec::new();
     for (name, wire) in &message.columns {
-        let data_type = match table.index_of(name).and_then(|at| table.fields().get(at)) {
-            None => wire.data_type(),
+        let (name, data_type) = match names.position(name).and_then(|at| table.fields().get(at)) {
+            None => (name, wire.data_type()),
             Some(field) => match fit(field, wire) {
                 Fit::Reads => continue,
-                Fit::Widens(data_type) => data_type,
+                Fit::Widens(data_type) => (field.name(), data_type),
                 Fit::Differs => return Err(incompatible(name, field.data_type(), &wire.data_type()).with("field", name)),
             },
         };

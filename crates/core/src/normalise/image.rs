@@ -9,7 +9,7 @@ use crate::decode::flattened::is_metadata;
 use crate::decode::json::each_field;
 use crate::error::{Error, Result};
 
-/// Names of a table's columns.
+/// Names of a table's columns, and the same as Debezium's `field.name.adjustment.mode=avro` writes them.
 #[derive(Debug)]
 pub(super) struct Names {
     names: Vec<String>,
@@ -18,7 +18,12 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(names: Vec<String>) -> Self {
-        let by_name = names.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
+        let mut adjusted_names: HashMap<String, Option<usize>> = HashMap::new();
+        for (at, name) in names.iter().enumerate() {
+            adjusted_names.entry(adjusted(name)).and_modify(|ambiguous| *ambiguous = None).or_insert(Some(at));
+        }
+        let mut by_name: HashMap<String, usize> = adjusted_names.into_iter().filter_map(|(name, at)| Some((name, at?))).collect();
+        by_name.extend(names.iter().enumerate().map(|(at, name)| (name.clone(), at)));
         Self { names, by_name }
     }
 
@@ -26,13 +31,24 @@ impl Names {
         self.names.get(at).map_or("", String::as_str)
     }
 
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
     /// Images name their columns in the table's order, mostly.
     fn find(&self, name: &str, expected: usize) -> Option<usize> {
         match self.names.get(expected) {
             Some(next) if next == name => Some(expected),
-            _ => self.by_name.get(name).copied(),
+            _ => self.position(name),
         }
     }
+}
+
+/// A name of letters, digits and underscores that does not begin with a digit.
+fn adjusted(name: &str) -> String {
+    let begins_with_digit = name.starts_with(|first: char| first.is_ascii_digit());
+    let plain = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+    begins_with_digit.then_some('_').into_iter().chain(plain).collect()
 }
 
 /// Where each column's value is in an image.

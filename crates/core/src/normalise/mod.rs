@@ -167,13 +167,15 @@ impl ChangeBuilder {
         if self.message.as_ref().is_some_and(|known| Arc::ptr_eq(known, message)) {
             return Ok(None);
         }
-        if let Some(grown) = fit::grown(&self.table, message)? {
+        if let Some(grown) = fit::grown(&self.table, &self.names, message)? {
             return Ok(Some(grown));
         }
         for (name, wire) in &message.columns {
-            if let Some(column) = self.table.index_of(name).and_then(|at| self.columns.get_mut(at)) {
+            if let Some(at) = self.names.position(name)
+                && let Some(column) = self.columns.get_mut(at)
+            {
                 column.set_wire(wire);
-                self.system.set_wire(name, wire);
+                self.system.set_wire(self.names.get(at), wire);
             }
         }
         self.message = Some(message.clone());

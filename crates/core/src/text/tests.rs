@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn days(text: &str) -> Option<i32> {
@@ -190,5 +192,22 @@ fn printed_decimals_keep_their_scale() {
         (5, 40, "0.0000000000000000000000000000000000000005"),
     ] {
         assert_eq!(format_decimal(unscaled, scale).to_string(), text);
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_parses_back(days: i32, us: i64, unscaled in -(10i128.pow(38) - 1)..10i128.pow(38), scale in -4i8..38) {
+        prop_assume!(days != i32::MIN && us != i64::MIN);
+        prop_assert_eq!(parse_date_days(&format_date(days).to_string()), Some(days));
+        prop_assert_eq!(parse_timestamp_us(&format_timestamp(us, Zone::Utc).to_string()), Some((us, HasOffset::Yes)));
+        let time_us = us.rem_euclid(DAY_US);
+        prop_assert_eq!(parse_time_us(&format_time(time_us).to_string()), Some(time_us));
+        prop_assert_eq!(parse_decimal(&format_decimal(unscaled, scale).to_string(), 38, scale), Some(unscaled));
+    }
+
+    #[test]
+    fn arbitrary_text_never_panics(text in "[-+0-9:. TZBCeéUinfty]{0,30}") {
+        let _ = (parse_date_days(&text), parse_time_us(&text), parse_timestamp_us(&text), parse_decimal(&text, 38, 9));
     }
 }

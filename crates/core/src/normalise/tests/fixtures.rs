@@ -3,7 +3,6 @@
 use super::replay::{Replay, Row, read_fixture};
 use crate::ddl::{SqlDialect, parse_ddl};
 use crate::decode::{ChangeFormat, DecodeSettings};
-use crate::schema::TableSchema;
 
 fn declared(replay: Replay, ddl: &str, dialect: SqlDialect) -> Replay {
     let ddl = parse_ddl(&read_fixture(ddl), dialect).unwrap();
@@ -60,15 +59,80 @@ fn tpcc_warehouses_and_customers_fold_to_the_dump_of_the_last_moment() {
     }
 }
 
-fn compare(replay: &mut Replay, table: &str, csv_name: &str) {
+/// The settings of the PostgreSQL fixtures. Schemas come with the messages or from the DDL.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Setting {
+    Default,
+    DefaultWithDdl,
+    NoSchema,
+    Unwrap,
+    Avro,
+}
+
+pub(super) const SETTINGS: [Setting; 5] = [Setting::Default, Setting::DefaultWithDdl, Setting::NoSchema, Setting::Unwrap, Setting::Avro];
+
+pub(super) fn replay(setting: Setting) -> Replay {
+    let file = match setting {
+        Setting::Default | Setting::DefaultWithDdl => "default",
+        Setting::NoSchema => "noschema_precise_micros",
+        Setting::Unwrap => "unwrap",
+        Setting::Avro => "avro",
+    };
+    let mut settings = DecodeSettings::new(ChangeFormat::DebeziumJson);
+    if setting == Setting::Avro {
+        settings.format = ChangeFormat::DebeziumAvro;
+        settings.avro_schemas = Some(read_fixture("debezium/postgres/avro.schemas.jsonl.gz"));
+    }
+    let mut replay = Replay::new(settings);
+    if setting != Setting::Default {
+        replay = declared(replay, "debezium/postgres/ddl.sql", SqlDialect::Postgres);
+    }
+    replay.lines(&read_fixture(&format!("debezium/postgres/{file}.jsonl.gz")))
+}
+
+/// Columns that are null are left out, so that a column nobody ever set may be missing.
+fn bare(rows: Vec<Row>) -> Vec<Row> {
+    let mut rows: Vec<Row> = rows.into_iter().map(|row| row.into_iter().filter(|(_, value)| value.is_some()).collect()).collect();
+    rows.sort();
+    rows
+}
+
+fn assert_final(replay: &mut Replay, setting: Setting, table: &str, file: &str) {
+    assert_rows(replay, setting, table, csv(&format!("debezium/postgres/final/{file}.csv")));
+}
+
+fn assert_rows(replay: &mut Replay, setting: Setting, table: &str, expected: Vec<Row>) {
     let table = replay.table(&format!("shop.{table}"));
-    assert!(table.failures.is_empty(), "{csv_name}: {:?}", table.failures);
-    let expected: Vec<Row> = csv(&format!("debezium/postgres/final/{csv_name}.csv"));
-    assert_eq!(table.rows(), expected, "{csv_name}");
+    assert!(table.failures.is_empty(), "{setting:?} {:?}", table.failures);
+    let (rows, expected) = (bare(table.rows()), bare(expected));
+    assert_eq!(rows.len(), expected.len(), "{setting:?}");
+    for (row, expected) in rows.iter().zip(&expected) {
+        assert_eq!(row, expected, "{setting:?}");
+    }
 }
 
 #[test]
-fn debug_default() {
-    let mut replay = debezium_json().lines(&read_fixture("debezium/postgres/default.jsonl.gz"));
-    compare(&mut replay, "all_types", "all_types");
+fn tables_of_all_settings_end_as_the_database_had_them() {
+    for setting in SETTINGS {
+        let mut replay = replay(setting);
+        for (table, file) in [("docs", "docs"), ("docs_full", "docs_full"), ("events", "events"), ("Weird Table-1", "_Weird_Table-1_")] {
+            assert_final(&mut replay, setting, table, file);
+        }
+        if setting != Setting::Unwrap {
+            assert_final(&mut replay, setting, "order_lines", "order_lines");
+            assert_final(&mut replay, setting, "uidx", "uidx");
+        }
+    }
+}
+
+#[test]
+fn every_type_arrives_exactly() {
+    for setting in SETTINGS {
+        let mut expected = csv("debezium/postgres/final/all_types.csv");
+        if setting != Setting::Unwrap {
+            // Debezium's precise mode makes null of a numeric NaN.
+            expected.iter_mut().filter(|row| row["id"].as_deref() == Some("6")).for_each(|row| *row.get_mut("c_num").unwrap() = None);
+        }
+        assert_rows(&mut replay(setting), setting, "all_types", expected);
+    }
 }

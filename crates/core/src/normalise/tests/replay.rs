@@ -1,6 +1,6 @@
 //! Decodes lines into change events and folds them naively, so that tests compare rows in PostgreSQL's own notation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -150,6 +150,9 @@ impl Table {
         let key = |row: &Row| -> Vec<Option<String>> { self.schema.keys().iter().map(|name| row.get(name).cloned().flatten()).collect() };
         let mut rows: BTreeMap<Vec<Option<String>>, Row> = BTreeMap::new();
         let mut keyless = Vec::new();
+        // The first half of a change of key leaves its row to the second.
+        let linked: BTreeSet<&str> =
+            self.events.iter().filter(|event| event.old_key.is_some()).map(|event| parts(&event.sequence)).collect();
         for event in &self.events {
             let before = rows.get(&key(event.old_key.as_ref().unwrap_or(&event.row))).cloned();
             match event.op {
@@ -157,7 +160,7 @@ impl Table {
                     rows.clear();
                     keyless.clear();
                 }
-                Op::Delete if self.last_image_is_linked(event) => {}
+                Op::Delete if linked.contains(parts(&event.sequence)) => {}
                 Op::Delete => {
                     rows.remove(&key(&event.row));
                 }
@@ -174,14 +177,8 @@ impl Table {
             }
         }
         let mut rows: Vec<Row> = if self.schema.keys().is_empty() { keyless } else { rows.into_values().collect() };
-        rows.iter_mut().for_each(|row| self.schema.fields().iter().for_each(|field| drop(row.entry(field.name().clone()).or_default())));
         rows.sort();
         rows
-    }
-
-    /// Whether a delete is the first half of a change of key: its row is needed until the second half.
-    fn last_image_is_linked(&self, delete: &Event) -> bool {
-        self.events.iter().any(|event| event.old_key.is_some() && parts(&event.sequence) == parts(&delete.sequence))
     }
 }
 

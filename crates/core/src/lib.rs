@@ -5,8 +5,6 @@ pub mod collapse;
 pub mod conform;
 pub mod ddl;
 pub mod decode;
-pub mod ddl;
-pub mod decode;
 pub mod dump;
 pub mod error;
 pub mod format;

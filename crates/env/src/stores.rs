@@ -10,9 +10,12 @@ use object_store::path::Path;
 use url::Url;
 use waterline_core::error::{Error, Result};
 
-/// Finds the object store and the path in it that a URL names.
+/// Finds the object store and the path in it that a location names.
+///
+/// A location is a plain string, as table metadata holds it: what follows `scheme://authority/` is the object's key as
+/// it is, never percent-decoded (a partition's folder may well be named `day=a%2Fb`).
 pub trait Stores: Send + Sync + Debug {
-    fn resolve(&self, url: &str) -> Result<(Arc<dyn ObjectStore>, Path)>;
+    fn resolve(&self, location: &str) -> Result<(Arc<dyn ObjectStore>, Path)>;
 }
 
 /// Local files and the object stores that `object_store` knows, with credentials from the environment.
@@ -22,10 +25,10 @@ pub struct ObjectStores {
 }
 
 impl Stores for ObjectStores {
-    fn resolve(&self, url: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
-        let url = parse_location(url)?;
+    fn resolve(&self, location: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
+        let url = parse_location(location)?;
         let root = format!("{}://{}", url.scheme(), url.authority());
-        let path = Path::from_url_path(url.path())
+        let path = Path::parse(literal_path(location)?)
             .map_err(|e| Error::usage("not a path of an object store").with("url", redacted(&url)).caused_by(e))?;
         let mut stores = self.by_root.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = stores.get(&root) {
@@ -35,6 +38,16 @@ impl Stores for ObjectStores {
         stores.insert(root, store.clone());
         Ok((store, path))
     }
+}
+
+/// The part of a location after the authority, as it is written.
+fn literal_path(location: &str) -> Result<String> {
+    if let Some((_, rest)) = location.split_once("://") {
+        return Ok(rest.find('/').map_or_else(String::new, |at| rest[at..].to_owned()));
+    }
+    let invalid = || Error::usage("not a local path in UTF-8").with("location", location);
+    let absolute = std::path::absolute(location.strip_prefix("file:").unwrap_or(location)).map_err(|e| invalid().caused_by(e))?;
+    absolute.into_os_string().into_string().map_err(|_| invalid())
 }
 
 fn open(url: &Url) -> Result<Arc<dyn ObjectStore>> {

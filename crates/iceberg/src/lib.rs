@@ -1,1 +1,37 @@
 
+//! Apache Iceberg tables, format versions 2 and 3 (version 1 is read), behind the seam of `waterline_core::format`.
+//!
+//! The `iceberg` crate reads and writes the metadata files; snapshots, commits, deletes and scan planning are ours. All
+//! bytes go through the stores of [`waterline_env::Env`]. Data files are Parquet and are the engine's: they are neither read nor
+//! written here. Nothing is ever deleted.
+//!
+//! | part | what it does |
+//! |---|---|
+//! | `catalog` | SQL and filesystem catalogs; each is a [`pointer`] to the current metadata file |
+//! | `state`, `schema`, `partition`, `value` | from Iceberg's words to the seam's |
+//! | `manifest`, `scan`, `summaries`, `deletes` | which files a state has, and which of their rows are deleted |
+//! | `commit`, `settle`, `evolve`, `refs` | new snapshots and new metadata, submitted and settled |
+
+mod bounds;
+mod cache;
+mod catalog;
+mod commit;
+mod deletes;
+mod error;
+mod evolve;
+mod files;
+mod location;
+mod manifest;
+mod metadata;
+mod partition;
+mod pointer;
+mod refs;
+mod scan;
+mod schema;
+mod settle;
+mod state;
+mod summaries;
+mod table;
+mod value;
+
+pub use catalog::{FilesystemCatalog, SqlCatalog};

@@ -1,0 +1,171 @@
+//! Tables that are their own catalog, in the layout of Iceberg's Hadoop catalog: `WAREHOUSE/NAMESPACE/TABLE/metadata/vN.metadata.json`,
+//! each written only if its name is free, then `version-hint.text`. The hint may be old or missing: newer files count.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use uuid::Uuid;
+use waterline_core::error::{Error, Result};
+use waterline_core::format::{Catalog, TableDefinition, TableFormat};
+use waterline_core::table::TableName;
+use waterline_env::Env;
+
+use crate::catalog::create;
+use crate::files::{Created, Files, NewFile};
+use crate::location::{self, MetadataCodec};
+use crate::metadata::{self, Metadata};
+use crate::pointer::{Pointer, Swap};
+use crate::table::IcebergTable;
+
+const CODECS: [MetadataCodec; 2] = [MetadataCodec::Plain, MetadataCodec::Gzip];
+
+/// A catalog without a service: all tables below a folder of an object store with conditional create.
+#[derive(Debug)]
+pub struct FilesystemCatalog {
+    warehouse: String,
+    env: Env,
+    files: Files,
+}
+
+impl FilesystemCatalog {
+    /// `warehouse` is a path or a URL.
+    pub fn new(warehouse: &str, env: Env) -> Result<Self> {
+        Ok(Self { warehouse: location::of_warehouse(warehouse)?, files: Files::new(env.stores.clone()), env })
+    }
+
+    fn folder(&self, name: &TableName) -> Folder {
+        Folder::new(format!("{}/{}/{}", self.warehouse, name.namespace(), name.name()), self.files.clone())
+    }
+
+    fn table(&self, name: &TableName, folder: Folder) -> Arc<dyn TableFormat> {
+        Arc::new(IcebergTable::new(name.clone(), Arc::new(folder), self.env.clone()))
+    }
+}
+
+#[async_trait]
+impl Catalog for FilesystemCatalog {
+    async fn list(&self) -> Result<Vec<TableName>> {
+        let mut names = Vec::new();
+        for namespace in self.files.list(&self.warehouse).await?.folders {
+            for table in self.files.list(&format!("{}/{namespace}", self.warehouse)).await?.folders {
+                let Ok(name) = TableName::new(&namespace, &table) else { continue };
+                if self.folder(&name).newest().await?.is_some() {
+                    names.push(name);
+                }
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    async fn open(&self, name: &TableName) -> Result<Option<Arc<dyn TableFormat>>> {
+        let folder = self.folder(name);
+        Ok(folder.newest().await?.map(|_| self.table(name, folder)))
+    }
+
+    async fn create(&self, name: &TableName, definition: &TableDefinition) -> Result<Arc<dyn TableFormat>> {
+        let folder = self.folder(name);
+        if folder.newest().await?.is_none() {
+            let table = create::new_table(definition, &folder.location, &self.env)?;
+            let codec = metadata::codec(&table)?;
+            folder.create(1, location::numbered_metadata(&folder.location, 1, codec), metadata::serialise(&table, codec)?).await?;
+        }
+        Ok(self.table(name, folder))
+    }
+}
+
+/// A table's folder as the pointer to its metadata.
+#[derive(Debug)]
+struct Folder {
+    location: String,
+    files: Files,
+    /// The newest version that was seen; there is none below it to be looked for.
+    seen: AtomicU64,
+}
+
+impl Folder {
+    fn new(location: String, files: Files) -> Self {
+        Self { location, files, seen: AtomicU64::new(0) }
+    }
+
+    /// The newest metadata file, by the hint and then by the names that follow, or by listing where the hint leads nowhere.
+    async fn newest(&self) -> Result<Option<String>> {
+        let hinted = self.hint().await?.max(self.seen.load(Ordering::Relaxed));
+        let start = match self.file_of(hinted).await? {
+            Some(found) => Some((hinted, found)),
+            None => self.listed().await?,
+        };
+        let Some((mut version, mut newest)) = start else { return Ok(None) };
+        while let Some(next) = self.file_of(version + 1).await? {
+            (version, newest) = (version + 1, next);
+        }
+        self.seen.fetch_max(version, Ordering::Relaxed);
+        Ok(Some(newest))
+    }
+
+    /// 0 when there is no hint that can be read.
+    async fn hint(&self) -> Result<u64> {
+        let hint = self.files.read_if_exists(&self.hint_location()).await?;
+        Ok(hint.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.trim().parse().ok()).unwrap_or(0))
+    }
+
+    fn hint_location(&self) -> String {
+        format!("{}/metadata/version-hint.text", self.location)
+    }
+
+    async fn file_of(&self, version: u64) -> Result<Option<String>> {
+        if version == 0 {
+            return Ok(None);
+        }
+        for codec in CODECS {
+            let location = location::numbered_metadata(&self.location, version, codec);
+            if self.files.exists(&location).await? {
+                return Ok(Some(location));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn listed(&self) -> Result<Option<(u64, String)>> {
+        let folder = format!("{}/metadata", self.location);
+        let names = self.files.list(&folder).await?.files;
+        let metadata = names.iter().filter(|name| name.starts_with('v') && (name.ends_with(".metadata.json") || name.ends_with(".metadata.json.gz")));
+        let newest = metadata.map(|name| (location::metadata_version(name), name)).max();
+        Ok(newest.map(|(version, name)| (version, format!("{folder}/{name}"))))
+    }
+
+    /// Takes the slot of a version. A name that is taken may be taken by us: the store repeats requests whose answers it lost.
+    async fn create(&self, version: u64, location: String, bytes: Bytes) -> Result<Swap> {
+        let file = NewFile { location, bytes };
+        match self.files.create(&file).await? {
+            Created::Yes => {}
+            Created::Exists if self.files.read(&file.location).await? == file.bytes => {}
+            Created::Exists => return Ok(Swap::Lost),
+            Created::Unknown(error) => return Ok(Swap::Unknown(crate::error::store(&file.location, error))),
+        }
+        self.seen.fetch_max(version, Ordering::Relaxed);
+        let hint = NewFile { location: self.hint_location(), bytes: version.to_string().into() };
+        if let Err(error) = self.files.write(&hint).await {
+            tracing::warn!(%error, "the version hint is left behind; readers find the newest version without it");
+        }
+        Ok(Swap::Won)
+    }
+}
+
+#[async_trait]
+impl Pointer for Folder {
+    async fn current(&self) -> Result<String> {
+        let newest = self.newest().await?;
+        newest.ok_or_else(|| Error::not_found("the table does not exist any more").with("table", &self.location))
+    }
+
+    fn successor(&self, base: &Metadata, codec: MetadataCodec, _: Uuid) -> String {
+        location::numbered_metadata(&self.location, location::metadata_version(&base.location) + 1, codec)
+    }
+
+    async fn swap(&self, _: &str, next: &NewFile) -> Result<Swap> {
+        self.create(location::metadata_version(&next.location), next.location.clone(), next.bytes.clone()).await
+    }
+}

@@ -1,0 +1,196 @@
+//! Writing of manifests and of the manifest list (Iceberg spec, "Manifests", "Manifest Lists", "First Row ID Inheritance").
+//!
+//! The `iceberg` crate writes them into memory; [`Manifests::into_files`] gives the bytes.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use iceberg::io::FileIO;
+use iceberg::spec::{
+    DataFile, DataFileBuilder, FormatVersion, ManifestContentType, ManifestEntry, ManifestFile, ManifestListWriter, ManifestWriter,
+    ManifestWriterBuilder, PartitionSpec, SchemaRef, TableMetadata,
+};
+use uuid::Uuid;
+use waterline_core::error::{Error, Result};
+
+use crate::commit::summary::Summary;
+use crate::error::refused;
+use crate::files::NewFile;
+use crate::location;
+use crate::manifest::{Contents, is_data};
+
+/// A sequence number that entries take from the snapshot.
+const INHERITED: i64 = -1;
+
+/// What tells a live entry from all others: its path, and for a deletion vector its place in the file.
+pub(crate) fn entry_key(file: &DataFile) -> String {
+    let path = location::key(file.file_path());
+    match file.content_offset() {
+        Some(offset) => format!("{path}#{offset}"),
+        None => path.into_owned(),
+    }
+}
+
+pub(crate) fn built(builder: &DataFileBuilder) -> Result<DataFile> {
+    builder.build().map_err(|e| Error::internal("a manifest entry is not complete").caused_by(e))
+}
+
+/// The manifests of one new snapshot.
+pub(crate) struct NewManifests<'a> {
+    table: &'a TableMetadata,
+    snapshot_id: i64,
+    id: Uuid,
+    memory: FileIO,
+    files: Vec<NewFile>,
+}
+
+/// What a manifest list says of its snapshot.
+pub(crate) struct WrittenList {
+    pub(crate) location: String,
+    /// First row id and number of row ids given out, in format version 3.
+    pub(crate) row_range: Option<(u64, u64)>,
+}
+
+impl<'a> NewManifests<'a> {
+    /// `id` is unique to the attempt.
+    pub(crate) fn new(table: &'a TableMetadata, snapshot_id: i64, id: Uuid) -> Self {
+        Self { table, snapshot_id, id, memory: FileIO::new_with_memory(), files: Vec::new() }
+    }
+
+    /// A manifest of new files.
+    pub(crate) async fn add(&mut self, content: ManifestContentType, schema: SchemaRef, spec: PartitionSpec, added: Vec<DataFile>) -> Result<ManifestFile> {
+        let mut writer = self.writer(content, schema, spec)?;
+        for file in added {
+            writer.add_file(file, INHERITED).map_err(refused)?;
+        }
+        self.finish(writer).await
+    }
+
+    /// A manifest again, without the entries whose keys are in `removed`; `None` when there are none in it. It keeps its
+    /// own schema, in which its spec surely can be read.
+    pub(crate) async fn rewrite(&mut self, file: &ManifestFile, contents: &Contents, removed: &mut HashSet<String>, summary: &mut Summary) -> Result<Option<ManifestFile>> {
+        if !contents.live().any(|entry| removed.contains(&entry_key(entry.data_file()))) {
+            return Ok(None);
+        }
+        let mut writer = self.writer(file.content, contents.schema.clone(), contents.spec.clone())?;
+        let mut row_ids = RowIds::of(file);
+        for entry in contents.live() {
+            let (sequence, file_sequence) = (sequence_number(entry)?, entry.file_sequence_number);
+            let data = row_ids.assign(entry, contents.spec.spec_id())?;
+            if removed.remove(&entry_key(&data)) {
+                summary.removed(contents.spec.spec_id(), &data);
+                writer.add_delete_file(data, sequence, file_sequence).map_err(refused)?;
+            } else {
+                let snapshot_id = entry.snapshot_id.unwrap_or(file.added_snapshot_id);
+                writer.add_existing_file(data, snapshot_id, sequence, file_sequence).map_err(refused)?;
+            }
+        }
+        let mut rewritten = self.finish(writer).await?;
+        // Every entry carries its first row id now; the manifest's own keeps the list from giving out new ones.
+        rewritten.first_row_id = file.first_row_id;
+        Ok(Some(rewritten))
+    }
+
+    pub(crate) async fn list(&mut self, parent: Option<i64>, manifests: Vec<ManifestFile>) -> Result<WrittenList> {
+        let location = self.location(&format!("snap-{}-0-{}.avro", self.snapshot_id, self.id));
+        let output = self.memory.new_output(&location).map_err(refused)?.writer().await.map_err(refused)?;
+        let sequence = self.table.next_sequence_number();
+        let first_row = self.table.next_row_id();
+        let mut writer = match self.table.format_version() {
+            FormatVersion::V3 => ManifestListWriter::v3(output, self.snapshot_id, parent, sequence, Some(first_row)),
+            FormatVersion::V1 | FormatVersion::V2 => ManifestListWriter::v2(output, self.snapshot_id, parent, sequence),
+        };
+        writer.add_manifests(manifests.into_iter()).map_err(refused)?;
+        let row_range = writer.next_row_id().map(|next| (first_row, next - first_row));
+        writer.close().await.map_err(refused)?;
+        let bytes = self.written(&location).await?;
+        self.files.push(NewFile { location: location.clone(), bytes });
+        Ok(WrittenList { location, row_range })
+    }
+
+    pub(crate) fn into_files(self) -> Vec<NewFile> {
+        self.files
+    }
+
+    fn writer(&self, content: ManifestContentType, schema: SchemaRef, spec: PartitionSpec) -> Result<ManifestWriter> {
+        let location = self.location(&format!("{}-m{}.avro", self.id, self.files.len()));
+        let output = self.memory.new_output(location).map_err(refused)?;
+        let builder = ManifestWriterBuilder::new(output, Some(self.snapshot_id), schema, spec);
+        Ok(match (self.table.format_version(), content) {
+            (FormatVersion::V3, ManifestContentType::Data) => builder.build_v3_data(),
+            (FormatVersion::V3, ManifestContentType::Deletes) => builder.build_v3_deletes(),
+            (_, ManifestContentType::Data) => builder.build_v2_data(),
+            (_, ManifestContentType::Deletes) => builder.build_v2_deletes(),
+        })
+    }
+
+    async fn finish(&mut self, writer: ManifestWriter) -> Result<ManifestFile> {
+        let file = writer.write_manifest_file().await.map_err(refused)?;
+        let bytes = self.written(&file.manifest_path).await?;
+        self.files.push(NewFile { location: file.manifest_path.clone(), bytes });
+        Ok(file)
+    }
+
+    async fn written(&self, location: &str) -> Result<Bytes> {
+        self.memory.new_input(location).map_err(refused)?.read().await.map_err(refused)
+    }
+
+    fn location(&self, name: &str) -> String {
+        format!("{}/metadata/{name}", self.table.location().trim_end_matches('/'))
+    }
+}
+
+fn sequence_number(entry: &ManifestEntry) -> Result<i64> {
+    entry.sequence_number.ok_or_else(|| Error::corrupt("a manifest entry has no sequence number").with("entry", entry.file_path()))
+}
+
+/// First row ids of data files in a manifest, which entries may leave to be counted from the manifest's own.
+struct RowIds {
+    next: Option<u64>,
+}
+
+impl RowIds {
+    fn of(file: &ManifestFile) -> Self {
+        Self { next: file.first_row_id.filter(|_| is_data(file)) }
+    }
+
+    /// The entry's file with its row id made explicit.
+    fn assign(&mut self, entry: &Arc<ManifestEntry>, spec_id: i32) -> Result<DataFile> {
+        let file = entry.data_file();
+        let Some(next) = self.next.filter(|_| file.first_row_id().is_none()) else { return Ok(file.clone()) };
+        self.next = Some(next + file.record_count());
+        let first = i64::try_from(next).map_err(|e| Error::corrupt("a row id is too large").with("file", file.file_path()).caused_by(e))?;
+        with_first_row_id(file, spec_id, first)
+    }
+}
+
+/// A copy of the entry with a first row id. The `iceberg` crate has no setter for it.
+fn with_first_row_id(file: &DataFile, spec_id: i32, first_row_id: i64) -> Result<DataFile> {
+    let mut builder = DataFileBuilder::default();
+    builder
+        .content(file.content_type())
+        .file_path(file.file_path().to_owned())
+        .file_format(file.file_format())
+        .partition_spec_id(spec_id)
+        .partition(file.partition().clone())
+        .record_count(file.record_count())
+        .file_size_in_bytes(file.file_size_in_bytes())
+        .column_sizes(file.column_sizes().clone())
+        .value_counts(file.value_counts().clone())
+        .null_value_counts(file.null_value_counts().clone())
+        .nan_value_counts(file.nan_value_counts().clone())
+        .lower_bounds(file.lower_bounds().clone())
+        .upper_bounds(file.upper_bounds().clone())
+        .key_metadata(file.key_metadata().map(<[u8]>::to_vec))
+        .split_offsets(file.split_offsets().map(<[i64]>::to_vec))
+        .equality_ids(file.equality_ids())
+        .first_row_id(Some(first_row_id))
+        .referenced_data_file(file.referenced_data_file())
+        .content_offset(file.content_offset())
+        .content_size_in_bytes(file.content_size_in_bytes());
+    if let Some(order) = file.sort_order_id() {
+        builder.sort_order_id(order);
+    }
+    built(&builder)
+}

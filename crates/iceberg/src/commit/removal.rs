@@ -1,0 +1,68 @@
+//! The live files of a base that a commit needs to know, and which of them leave.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use iceberg::spec::{ManifestEntryRef, ManifestFile};
+use waterline_core::error::{Error, Result};
+use waterline_core::format::{Commit, Removal};
+
+use crate::commit::manifests::entry_key;
+use crate::deletes::DeleteIndex;
+use crate::location;
+use crate::manifest::{Contents, is_data};
+
+/// The live files of a snapshot.
+pub(crate) struct LiveFiles {
+    pub(crate) manifests: Vec<(ManifestFile, Arc<Contents>)>,
+    pub(crate) deletes: DeleteIndex,
+}
+
+/// A data file in the manifest that lists it.
+#[derive(Clone)]
+pub(crate) struct Located {
+    pub(crate) contents: Arc<Contents>,
+    pub(crate) entry: ManifestEntryRef,
+}
+
+impl LiveFiles {
+    pub(crate) fn new(manifests: Vec<(ManifestFile, Arc<Contents>)>) -> Result<Self> {
+        let deletes = manifests.iter().filter(|(file, _)| !is_data(file)).map(|(_, contents)| contents);
+        Ok(Self { deletes: DeleteIndex::new(deletes)?, manifests })
+    }
+
+    /// The data files that a commit names. Fails when one is not live.
+    pub(crate) fn locate(&self, commit: &Commit) -> Result<HashMap<String, Located>> {
+        let removed = match &commit.remove {
+            Removal::Files(paths) => paths.as_slice(),
+            Removal::Nothing | Removal::All => &[],
+        };
+        let mut wanted: HashSet<_> = commit.delete_rows.keys().chain(removed).map(|path| location::key(path)).collect();
+        let mut found = HashMap::new();
+        for (_, contents) in self.manifests.iter().filter(|(file, _)| is_data(file)) {
+            for entry in contents.live() {
+                if let Some(key) = wanted.take(&location::key(entry.file_path())) {
+                    found.insert(key.into_owned(), Located { contents: contents.clone(), entry: entry.clone() });
+                }
+            }
+        }
+        match wanted.into_iter().next() {
+            Some(path) => Err(Error::internal("a commit changes a data file that is not live in its base").with("file", path)),
+            None => Ok(found),
+        }
+    }
+
+    /// Keys of the entries that leave with the data files that a commit removes.
+    pub(crate) fn removed(&self, remove: &Removal) -> HashSet<String> {
+        match remove {
+            Removal::Nothing => HashSet::new(),
+            Removal::All => self.manifests.iter().flat_map(|(_, contents)| contents.live()).map(|entry| entry_key(entry.data_file())).collect(),
+            Removal::Files(paths) => paths.iter().flat_map(|path| self.with_owned_deletes(path)).collect(),
+        }
+    }
+
+    fn with_owned_deletes(&self, path: &str) -> impl Iterator<Item = String> {
+        let deletes = self.deletes.owned(path).map(|delete| entry_key(delete.data_file()));
+        std::iter::once(location::key(path).into_owned()).chain(deletes)
+    }
+}

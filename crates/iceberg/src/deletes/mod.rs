@@ -1,0 +1,10 @@
+//! Position deletes and deletion vectors: which apply to a file, and what is in them. Equality deletes are handed on.
+
+pub(crate) mod index;
+pub(crate) mod position;
+pub(crate) mod puffin;
+mod reader;
+pub(crate) mod vector;
+
+pub(crate) use index::DeleteIndex;
+pub(crate) use reader::DeleteReader;

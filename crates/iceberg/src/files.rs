@@ -1,0 +1,110 @@
+//! Bytes in and out of the object stores that hold a table. Everything in this crate reads and writes through here.
+//! Nothing is ever deleted.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode};
+use waterline_core::error::Result;
+use waterline_env::Stores;
+
+use crate::error;
+
+const CONCURRENT_WRITES: usize = 16;
+
+/// A file that is to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct NewFile {
+    pub(crate) location: String,
+    pub(crate) bytes: Bytes,
+}
+
+/// What became of a conditional create.
+#[derive(Debug)]
+pub(crate) enum Created {
+    Yes,
+    /// The name was taken, by us or by another.
+    Exists,
+    /// It may or may not be there.
+    Unknown(object_store::Error),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    stores: Arc<dyn Stores>,
+}
+
+impl Files {
+    pub(crate) fn new(stores: Arc<dyn Stores>) -> Self {
+        Self { stores }
+    }
+
+    pub(crate) async fn read(&self, location: &str) -> Result<Bytes> {
+        let (store, path) = self.stores.resolve(location)?;
+        let found = store.get(&path).await.map_err(|e| error::store(location, e))?;
+        found.bytes().await.map_err(|e| error::store(location, e))
+    }
+
+    /// `None` when there is no such file.
+    pub(crate) async fn read_if_exists(&self, location: &str) -> Result<Option<Bytes>> {
+        match self.read(location).await {
+            Err(e) if e.kind() == waterline_core::error::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    pub(crate) async fn read_range(&self, location: &str, range: Range<u64>) -> Result<Bytes> {
+        let (store, path) = self.stores.resolve(location)?;
+        store.get_range(&path, range).await.map_err(|e| error::store(location, e))
+    }
+
+    pub(crate) async fn exists(&self, location: &str) -> Result<bool> {
+        let (store, path) = self.stores.resolve(location)?;
+        match store.head(&path).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(e) => Err(error::store(location, e)),
+        }
+    }
+
+    /// Names of the files and of the folders directly inside a folder.
+    pub(crate) async fn list(&self, folder: &str) -> Result<Listing> {
+        let (store, path) = self.stores.resolve(folder)?;
+        let found = store.list_with_delimiter(Some(&path)).await.map_err(|e| error::store(folder, e))?;
+        let name = |path: &object_store::path::Path| path.filename().map(str::to_owned);
+        Ok(Listing {
+            files: found.objects.iter().filter_map(|object| name(&object.location)).collect(),
+            folders: found.common_prefixes.iter().filter_map(name).collect(),
+        })
+    }
+
+    /// Writes a file under a name that nobody else uses.
+    pub(crate) async fn write(&self, file: &NewFile) -> Result<()> {
+        let (store, path) = self.stores.resolve(&file.location)?;
+        store.put(&path, file.bytes.clone().into()).await.map_err(|e| error::store(&file.location, e))?;
+        Ok(())
+    }
+
+    pub(crate) async fn write_all(&self, files: &[NewFile]) -> Result<()> {
+        let writes: Vec<_> = files.iter().map(|file| self.write(file)).collect();
+        stream::iter(writes).buffer_unordered(CONCURRENT_WRITES).try_collect().await
+    }
+
+    /// Writes a file when its name is free.
+    pub(crate) async fn create(&self, file: &NewFile) -> Result<Created> {
+        let (store, path) = self.stores.resolve(&file.location)?;
+        Ok(match store.put_opts(&path, file.bytes.clone().into(), PutMode::Create.into()).await {
+            Ok(_) => Created::Yes,
+            Err(object_store::Error::AlreadyExists { .. }) => Created::Exists,
+            Err(e) => Created::Unknown(e),
+        })
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Listing {
+    pub(crate) files: Vec<String>,
+    pub(crate) folders: Vec<String>,
+}

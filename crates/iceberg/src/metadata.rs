@@ -1,0 +1,159 @@
+//! Table metadata files (Iceberg spec, "Table Metadata"): parsing with a named error for what we cannot read, and writing.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use iceberg::spec::{FormatVersion, MAIN_BRANCH, SnapshotReference, SnapshotRetention, TableMetadata};
+use serde::Deserialize;
+use serde_json::Value as Json;
+use waterline_core::error::{Error, Result};
+
+use crate::location::MetadataCodec;
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// More than any real metadata file, so that a small gzip file cannot fill the memory.
+const MAX_METADATA_BYTES: u64 = 1 << 30;
+const KNOWN_TYPES: [&str; 16] = [
+    "boolean", "int", "long", "float", "double", "date", "time", "timestamp", "timestamptz", "timestamp_ns", "timestamptz_ns", "string", "uuid",
+    "binary", "decimal", "fixed",
+];
+
+/// A metadata file.
+#[derive(Debug)]
+pub(crate) struct Metadata {
+    /// Where it is; commits go on top of exactly this file.
+    pub(crate) location: String,
+    pub(crate) table: TableMetadata,
+    /// Branches and tags, which the `iceberg` crate finds by name only.
+    pub(crate) refs: BTreeMap<String, SnapshotReference>,
+}
+
+#[derive(Deserialize)]
+struct Refs {
+    refs: Option<BTreeMap<String, SnapshotReference>>,
+}
+
+impl Metadata {
+    /// Reads a metadata file, gzipped or not.
+    pub(crate) fn parse(location: &str, bytes: &Bytes) -> Result<Self> {
+        let text = match bytes.starts_with(&GZIP_MAGIC) {
+            true => gunzip(location, bytes)?.into(),
+            false => bytes.clone(),
+        };
+        let table: TableMetadata = serde_json::from_slice(&text).map_err(|e| diagnose(location, &text, e))?;
+        if table.encryption_keys_iter().next().is_some() {
+            return Err(unsupported(location, "encryption keys"));
+        }
+        let Refs { refs } = serde_json::from_slice(&text).map_err(|e| diagnose(location, &text, e))?;
+        let mut refs = refs.unwrap_or_default();
+        if let Some(main) = table.snapshot_for_ref(MAIN_BRANCH) {
+            refs.entry(MAIN_BRANCH.into()).or_insert_with(|| SnapshotReference::new(main.snapshot_id(), SnapshotRetention::branch(None, None, None)));
+        }
+        Ok(Self { location: location.into(), table, refs })
+    }
+}
+
+/// The bytes of a metadata file.
+pub(crate) fn serialise(metadata: &TableMetadata, codec: MetadataCodec) -> Result<Bytes> {
+    let json = serde_json::to_vec(metadata).map_err(|e| Error::internal("table metadata cannot be written as JSON").caused_by(e))?;
+    match codec {
+        MetadataCodec::Plain => Ok(json.into()),
+        MetadataCodec::Gzip => gzip(&json).map(Bytes::from).map_err(|e| Error::internal("table metadata cannot be compressed").caused_by(e)),
+    }
+}
+
+/// The codec that the table's properties ask for.
+pub(crate) fn codec(metadata: &TableMetadata) -> Result<MetadataCodec> {
+    match metadata.properties().get("write.metadata.compression-codec").map(|codec| codec.to_ascii_lowercase()).as_deref() {
+        None | Some("none" | "") => Ok(MetadataCodec::Plain),
+        Some("gzip") => Ok(MetadataCodec::Gzip),
+        Some(other) => Err(Error::unsupported("the table's metadata is compressed in a way that is not supported").with("codec", other)),
+    }
+}
+
+/// The metadata with another time of its last update. The `iceberg` crate takes the wall clock when no snapshot is added.
+pub(crate) fn with_last_updated(metadata: TableMetadata, last_updated_ms: i64) -> Result<TableMetadata> {
+    let broken = |e: serde_json::Error| Error::internal("table metadata does not survive a round trip").caused_by(e);
+    let mut json = serde_json::to_value(metadata).map_err(broken)?;
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("last-updated-ms".into(), last_updated_ms.into());
+    }
+    serde_json::from_value(json).map_err(broken)
+}
+
+/// Fails for a table that we read but must not write.
+pub(crate) fn ensure_writable(metadata: &TableMetadata) -> Result<()> {
+    match metadata.format_version() {
+        FormatVersion::V1 => Err(Error::unsupported("tables of format version 1 are read, never written; upgrade it to version 2 first")),
+        FormatVersion::V2 | FormatVersion::V3 => Ok(()),
+    }
+}
+
+fn gunzip(location: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    GzDecoder::new(bytes)
+        .take(MAX_METADATA_BYTES)
+        .read_to_end(&mut text)
+        .map_err(|e| Error::corrupt("a gzipped metadata file cannot be unpacked").with("file", location).caused_by(e))?;
+    Ok(text)
+}
+
+fn gzip(json: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(json)?;
+    encoder.finish()
+}
+
+fn unsupported(location: &str, feature: &str) -> Error {
+    Error::unsupported("the table uses a feature of Iceberg that is not supported").with("feature", feature).with("file", location)
+}
+
+/// Says what it is in the metadata that the `iceberg` crate does not read.
+fn diagnose(location: &str, text: &[u8], cause: serde_json::Error) -> Error {
+    let corrupt = || Error::corrupt("a metadata file of the table cannot be read").with("file", location);
+    let json: Json = match serde_json::from_slice(text) {
+        Ok(json) => json,
+        Err(e) => return corrupt().caused_by(e),
+    };
+    match unknown_feature(&json) {
+        Some(feature) => unsupported(location, &feature),
+        None => corrupt().caused_by(cause),
+    }
+}
+
+fn unknown_feature(metadata: &Json) -> Option<String> {
+    let version = metadata.get("format-version").and_then(Json::as_u64)?;
+    if !(1..=3).contains(&version) {
+        return Some(format!("format version {version}"));
+    }
+    let schemas = metadata.get("schemas").and_then(Json::as_array).into_iter().flatten().chain(metadata.get("schema"));
+    let types = schemas.filter_map(unknown_type).map(|name| format!("type {name}"));
+    let specs = metadata.get("partition-specs").and_then(Json::as_array).into_iter().flatten();
+    let fields = specs.filter_map(|spec| spec.get("fields").and_then(Json::as_array)).flatten();
+    let transforms = fields.filter(|field| field.get("source-id").is_none()).map(|_| "partition transforms of several columns".to_owned());
+    types.chain(transforms).next()
+}
+
+/// The first type inside a type's JSON that is not of format version 3's plain ones.
+fn unknown_type(json: &Json) -> Option<String> {
+    match json {
+        Json::String(name) => {
+            let stem = name.split(['(', '[']).next().unwrap_or(name).trim();
+            (!KNOWN_TYPES.contains(&stem)).then(|| stem.to_owned())
+        }
+        Json::Object(object) => match object.get("type").and_then(Json::as_str) {
+            Some("struct") => object.get("fields").and_then(Json::as_array).into_iter().flatten().find_map(|field| unknown_type(field.get("type")?)),
+            Some("list") => unknown_type(object.get("element")?),
+            Some("map") => [object.get("key"), object.get("value")].into_iter().flatten().find_map(unknown_type),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

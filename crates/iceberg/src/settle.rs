@@ -1,0 +1,133 @@
+//! Submitting new metadata to the catalog, and settling what became of it (DESIGN.md rule 20).
+//!
+//! A swap whose answer was lost ends only when the slot is taken: the same metadata is submitted again until the pointer
+//! has moved. Whose it is then is told by the commit id in the lineage, since others may have committed on top of ours.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use iceberg::spec::{Snapshot, TableMetadata};
+use waterline_core::error::{Error, Result};
+use waterline_core::format::{COMMIT_ID, Commit, CommitOutcome, VersionId};
+
+use crate::commit::Successor;
+use crate::metadata::Metadata;
+use crate::pointer::Swap;
+use crate::state::{self, IcebergState};
+use crate::table::IcebergTable;
+
+const ATTEMPTS: u32 = 6;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+impl IcebergTable {
+    /// Commits on top of exactly `base`.
+    pub(crate) async fn commit_on(&self, base: &IcebergState, commit: &Commit) -> Result<CommitOutcome> {
+        if self.pointer.current().await? != base.metadata.location || !is_head(base) {
+            return self.overtaken(commit).await;
+        }
+        let next = self.prepare(base, commit).await?;
+        match self.pointer.swap(&next.base, &next.file()).await? {
+            Swap::Won => self.won(&next),
+            Swap::Lost => self.overtaken(commit).await,
+            Swap::Unknown(error) => Ok(self.unknown(commit, next, &error)),
+        }
+    }
+
+    /// Settles a commit whose outcome is not known.
+    pub(crate) async fn settle_on(&self, base: &IcebergState, commit: &Commit) -> Result<CommitOutcome> {
+        let mut last = Error::unavailable("the outcome of a commit is not known");
+        let mut next = self.pending.lock().unwrap_or_else(PoisonError::into_inner).get(&commit.commit_id).cloned();
+        for attempt in 0..ATTEMPTS {
+            pause(attempt).await;
+            match self.settle_once(base, commit, &mut next).await {
+                Ok(Some(outcome)) => return Ok(self.settled(commit, outcome)),
+                Ok(None) => {}
+                Err(error) if error.kind() == waterline_core::error::ErrorKind::Unavailable => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(CommitOutcome::Unknown(last.to_string()))
+    }
+
+    /// `None` when it is still open.
+    async fn settle_once(&self, base: &IcebergState, commit: &Commit, next: &mut Option<Arc<Successor>>) -> Result<Option<CommitOutcome>> {
+        if self.pointer.current().await? != base.metadata.location || !is_head(base) {
+            return self.overtaken(commit).await.map(Some);
+        }
+        let next = match next {
+            Some(next) => next,
+            // Made by a handle that is gone. If that attempt lands after all, ours loses and finds its commit id.
+            None => next.insert(self.prepare(base, commit).await?),
+        };
+        Ok(match self.pointer.swap(&next.base, &next.file()).await? {
+            Swap::Won => Some(self.won(next)?),
+            Swap::Lost => Some(self.overtaken(commit).await?),
+            Swap::Unknown(_) => None,
+        })
+    }
+
+    fn settled(&self, commit: &Commit, outcome: CommitOutcome) -> CommitOutcome {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&commit.commit_id);
+        outcome
+    }
+
+    fn unknown(&self, commit: &Commit, next: Arc<Successor>, error: &Error) -> CommitOutcome {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).insert(commit.commit_id.clone(), next);
+        CommitOutcome::Unknown(error.to_string())
+    }
+
+    fn won(&self, next: &Successor) -> Result<CommitOutcome> {
+        self.remember(next.metadata.clone());
+        state::head(next.metadata.clone()).map(CommitOutcome::Committed)
+    }
+
+    /// The pointer is not at the base any more: by this commit, or by another's.
+    async fn overtaken(&self, commit: &Commit) -> Result<CommitOutcome> {
+        let metadata = self.metadata().await?;
+        match committed(&metadata.table, &commit.commit_id) {
+            Some(version) => state::at(metadata, version).map(CommitOutcome::Committed),
+            None => state::head(metadata).map(CommitOutcome::Conflict),
+        }
+    }
+
+    /// Replaces the metadata by one without a new snapshot. `is_done` tells whether metadata is as wanted, whoever made it so.
+    pub(crate) async fn change(&self, base: &Metadata, table: TableMetadata, is_done: impl Fn(&Metadata) -> bool) -> Result<CommitOutcome> {
+        let next = self.successor(base, table)?;
+        let mut last = None;
+        for attempt in 0..ATTEMPTS {
+            pause(attempt).await;
+            match self.pointer.swap(&next.base, &next.file()).await {
+                Ok(Swap::Won) => return self.won(&next),
+                Ok(Swap::Lost) => {
+                    let metadata = self.metadata().await?;
+                    let outcome = if last.is_some() && is_done(&metadata) { CommitOutcome::Committed } else { CommitOutcome::Conflict };
+                    return state::head(metadata).map(outcome);
+                }
+                Ok(Swap::Unknown(error)) => last = Some(error),
+                Err(error) if last.is_none() => return Err(error),
+                Err(error) => last = Some(error),
+            }
+        }
+        Ok(CommitOutcome::Unknown(last.map_or_else(String::new, |error| error.to_string())))
+    }
+}
+
+/// Whether the state is the newest of its metadata, as a commit's base must be.
+fn is_head(base: &IcebergState) -> bool {
+    let id = |snapshot: &Snapshot| snapshot.snapshot_id();
+    base.snapshot.as_deref().map(id) == base.metadata.table.current_snapshot().map(|snapshot| id(snapshot))
+}
+
+/// The snapshot of a commit, if it is in the lineage of the head.
+fn committed(table: &TableMetadata, commit_id: &str) -> Option<VersionId> {
+    let parent = |snapshot: &&iceberg::spec::SnapshotRef| snapshot.parent_snapshot_id().and_then(|id| table.snapshot_by_id(id));
+    let mut lineage = std::iter::successors(table.current_snapshot(), parent);
+    let own = lineage.find(|snapshot| snapshot.summary().additional_properties.get(COMMIT_ID).is_some_and(|id| id == commit_id))?;
+    Some(VersionId(own.snapshot_id()))
+}
+
+async fn pause(attempt: u32) {
+    if attempt > 0 {
+        tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt - 1)).await;
+    }
+}

@@ -1,79 +1,68 @@
-//! Dates and times as text, for every value that fits their integers: PostgreSQL's notation, and RFC 3339 for JSON.
+//! Dates and times as text, for every value that fits their integers: ISO 8601, with PostgreSQL's `BC` and `infinity` for
+//! what it lacks.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Formatter};
 
 const DAY_US: i64 = 86_400_000_000;
 
-/// How a timestamp is written.
+/// What a timestamp counts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Notation {
-    /// `2026-11-21 01:49:34.47338+00`
-    Sql,
-    /// `2026-11-21T01:49:34.473380Z`
-    Rfc3339,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Zoned {
+pub(crate) enum Zone {
     Utc,
     Local,
 }
 
-/// Days since 1970-01-01. The extremes are infinite, years before the first are BC.
-pub(crate) fn write_date(out: &mut String, days: i32) {
-    match days {
-        i32::MAX => out.push_str("infinity"),
-        days if days == -i32::MAX => out.push_str("-infinity"),
+/// `2026-02-28`, `0044-03-15 BC`, `infinity`; from days since 1970-01-01.
+pub(crate) fn format_date(days: i32) -> impl Display {
+    fmt::from_fn(move |f| match days {
+        i32::MAX => f.write_str("infinity"),
+        days if days == -i32::MAX => f.write_str("-infinity"),
         days => {
-            let era = write_civil(out, i64::from(days));
-            out.push_str(era);
+            let era = write_civil(f, i64::from(days))?;
+            f.write_str(era)
         }
-    }
+    })
 }
 
-/// Microseconds since the epoch.
-pub(crate) fn write_timestamp(out: &mut String, us: i64, zoned: Zoned, notation: Notation) {
-    match us {
-        i64::MAX => return out.push_str("infinity"),
-        us if us == -i64::MAX => return out.push_str("-infinity"),
-        _ => {}
-    }
-    let era = write_civil(out, us.div_euclid(DAY_US));
-    out.push(if notation == Notation::Sql { ' ' } else { 'T' });
-    write_clock(out, us.rem_euclid(DAY_US), notation);
-    out.push_str(match (zoned, notation) {
-        (Zoned::Local, _) => "",
-        (Zoned::Utc, Notation::Sql) => "+00",
-        (Zoned::Utc, Notation::Rfc3339) => "Z",
-    });
-    out.push_str(era);
+/// `12:34:56.789`; from microseconds since midnight.
+pub(crate) fn format_time(us: i64) -> impl Display {
+    fmt::from_fn(move |f| write_clock(f, us))
 }
 
-/// Microseconds since midnight.
-pub(crate) fn write_time(out: &mut String, us: i64) {
-    write_clock(out, us, Notation::Sql);
+/// `2026-11-21T01:49:24.957073Z`, without `Z` when local; from microseconds since the epoch.
+pub(crate) fn format_timestamp(us: i64, zone: Zone) -> impl Display {
+    fmt::from_fn(move |f| match us {
+        i64::MAX => f.write_str("infinity"),
+        us if us == -i64::MAX => f.write_str("-infinity"),
+        us => {
+            let era = write_civil(f, us.div_euclid(DAY_US))?;
+            f.write_str("T")?;
+            write_clock(f, us.rem_euclid(DAY_US))?;
+            f.write_str(if zone == Zone::Utc { "Z" } else { "" })?;
+            f.write_str(era)
+        }
+    })
 }
 
-fn write_clock(out: &mut String, us: i64, notation: Notation) {
+fn write_clock(f: &mut Formatter<'_>, us: i64) -> fmt::Result {
     let (seconds, fraction) = (us.div_euclid(1_000_000), us.rem_euclid(1_000_000));
-    let _ = write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if notation == Notation::Rfc3339 || fraction != 0 {
-        let _ = write!(out, ".{fraction:06}");
+    write!(f, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)?;
+    if fraction == 0 {
+        return Ok(());
     }
-    if notation == Notation::Sql && fraction != 0 {
-        out.truncate(out.trim_end_matches('0').len());
-    }
+    let digits = format!("{fraction:06}");
+    write!(f, ".{}", digits.trim_end_matches('0'))
 }
 
 /// Writes year, month and day, and gives what follows the whole: ` BC` or nothing.
-fn write_civil(out: &mut String, days: i64) -> &'static str {
+fn write_civil(f: &mut Formatter<'_>, days: i64) -> Result<&'static str, fmt::Error> {
     let (year, month, day) = civil(days);
     let (year, era) = if year > 0 { (year, "") } else { (1 - year, " BC") };
-    let _ = write!(out, "{year:04}-{month:02}-{day:02}");
-    era
+    write!(f, "{year:04}-{month:02}-{day:02}").map(|()| era)
 }
 
-/// Proleptic Gregorian year (0 is 1 BC), month and day. Counts in eras of 400 years that begin in March, so that the leap day comes last.
+/// Proleptic Gregorian year (0 is 1 BC), month and day. Counts in eras of 400 years that begin in March, so that the leap
+/// day comes last.
 fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);

@@ -15,7 +15,7 @@ use arrow::datatypes::{
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use waterline_core::error::Result;
 
-use crate::printer::calendar::{Notation, Zoned, write_date, write_time, write_timestamp};
+use crate::printer::calendar::{Zone, format_date, format_time, format_timestamp};
 
 pub(crate) struct Cells {
     array: ArrayRef,
@@ -35,7 +35,7 @@ enum Kind {
     Binary(BinaryArray),
     Date(Date32Array),
     Time(Time64MicrosecondArray),
-    Timestamp(TimestampMicrosecondArray, Zoned),
+    Timestamp(TimestampMicrosecondArray, Zone),
     List(ListArray, Box<Cells>),
     Struct(Vec<(String, Cells)>),
     Map(MapArray, Box<Cells>, Box<Cells>),
@@ -65,9 +65,9 @@ impl Cells {
             Kind::Float32(values) => write_float(out, values.value(row), values.value(row).into()),
             Kind::Float64(values) => write_float(out, values.value(row), values.value(row)),
             Kind::Binary(values) => write_hex(out, values.value(row)),
-            Kind::Date(values) => write_date(out, values.value(row)),
-            Kind::Time(values) => write_time(out, values.value(row)),
-            Kind::Timestamp(values, zoned) => write_timestamp(out, values.value(row), *zoned, Notation::Sql),
+            Kind::Date(values) => write_display(out, format_date(values.value(row))),
+            Kind::Time(values) => write_display(out, format_time(values.value(row))),
+            Kind::Timestamp(values, zone) => write_display(out, format_timestamp(values.value(row), *zone)),
             _ => self.write_json(out, row),
         }
     }
@@ -80,20 +80,21 @@ impl Cells {
         match &self.kind {
             Kind::Null => out.push_str("null"),
             Kind::Boolean(values) => out.push_str(if values.value(row) { "true" } else { "false" }),
-            Kind::Int(values) => write_number(out, values.value(row)),
-            Kind::UInt(values) => write_number(out, values.value(row)),
+            Kind::Int(values) => write_display(out, values.value(row)),
+            Kind::UInt(values) => write_display(out, values.value(row)),
             Kind::Float32(values) if values.value(row).is_finite() => self.write_text(out, row),
             Kind::Float64(values) if values.value(row).is_finite() => self.write_text(out, row),
             Kind::Decimal128(values, scale) => write_decimal(out, &values.value(row).to_string(), *scale),
             Kind::Decimal256(values, scale) => write_decimal(out, &values.value(row).to_string(), *scale),
             Kind::Text(values) => write_json_text(out, values.value(row)),
-            Kind::Timestamp(values, zoned) => quoted(out, |out| write_timestamp(out, values.value(row), *zoned, Notation::Rfc3339)),
             Kind::Binary(values) => {
                 out.push_str("\"\\");
                 write_hex(out, values.value(row));
                 out.push('"');
             }
-            Kind::Float32(_) | Kind::Float64(_) | Kind::Date(_) | Kind::Time(_) => quoted(out, |out| self.write_text(out, row)),
+            Kind::Float32(_) | Kind::Float64(_) | Kind::Date(_) | Kind::Time(_) | Kind::Timestamp(..) => {
+                quoted(out, |out| self.write_text(out, row))
+            }
             Kind::List(values, items) => write_list(out, span(values.value_offsets(), row), items),
             Kind::Struct(fields) => write_object(out, fields.iter().map(|(name, cells)| (name.as_str(), cells)), row),
             Kind::Map(values, keys, items) => write_map(out, span(values.value_offsets(), row), keys, items),
@@ -118,7 +119,7 @@ impl Kind {
             DataType::Time64(TimeUnit::Microsecond) => Self::Time(array.as_primitive::<Time64MicrosecondType>().clone()),
             DataType::Timestamp(TimeUnit::Microsecond, zone) => Self::Timestamp(
                 array.as_primitive::<TimestampMicrosecondType>().clone(),
-                if zone.is_some() { Zoned::Utc } else { Zoned::Local },
+                if zone.is_some() { Zone::Utc } else { Zone::Local },
             ),
             DataType::List(_) => Self::List(array.as_list().clone(), Box::new(Cells::new(array.as_list::<i32>().values())?)),
             DataType::Struct(fields) => {
@@ -163,8 +164,8 @@ fn span(offsets: &[i32], row: usize) -> std::ops::Range<usize> {
     offsets[row] as usize..offsets[row + 1] as usize
 }
 
-fn write_number(out: &mut String, number: impl std::fmt::Display) {
-    let _ = write!(out, "{number}");
+fn write_display(out: &mut String, value: impl std::fmt::Display) {
+    let _ = write!(out, "{value}");
 }
 
 /// The shortest digits that read back as the same float; names for what is not finite.

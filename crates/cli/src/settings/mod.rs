@@ -23,7 +23,7 @@ pub use catalog::CatalogSettings;
 pub use expand::Variables;
 pub(crate) use expand::{parse_document, parse_editable};
 pub use moment::DumpMoment;
-pub(crate) use moment::parse_moment;
+pub(crate) use moment::{parse_dump_moment, parse_moment};
 pub use pattern::TablePattern;
 pub use source::{ChangeFormat, Dialect, Limits, OnError, PlainFields, SchemaSettings, SourceSettings, TableFormatKind, TableSettings};
 

@@ -4,38 +4,21 @@ use chrono::{LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZo
 use chrono_tz::Tz;
 use waterline_core::error::{Error, Result};
 
-/// When a dump was taken: microseconds since the epoch.
+/// When a dump was taken: at a moment, or somewhen from `at_us` to `until_us`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DumpMoment {
-    At(i64),
-    /// Somewhere between the two.
-    Between(i64, i64),
+pub struct DumpMoment {
+    pub at_us: i64,
+    pub until_us: Option<i64>,
 }
 
-impl DumpMoment {
-    /// `T` or `A..B`.
-    pub(crate) fn parse(text: &str, zone: Option<Tz>) -> Result<Self> {
-        let Some((from, until)) = text.split_once("..") else { return parse_moment(text, zone).map(Self::At) };
-        let (from, until) = (parse_moment(from, zone)?, parse_moment(until, zone)?);
-        if from > until {
-            return Err(Error::usage("an interval A..B ends before it begins").with("moment", text));
-        }
-        Ok(if from == until { Self::At(from) } else { Self::Between(from, until) })
+/// `T`, or `A..B` when it is only known that the dump was taken between the two.
+pub(crate) fn parse_dump_moment(text: &str, zone: Option<Tz>) -> Result<DumpMoment> {
+    let Some((from, until)) = text.split_once("..") else { return Ok(DumpMoment { at_us: parse_moment(text, zone)?, until_us: None }) };
+    let (at_us, until_us) = (parse_moment(from, zone)?, parse_moment(until, zone)?);
+    if at_us > until_us {
+        return Err(Error::usage("an interval A..B ends before it begins").with("moment", text));
     }
-
-    /// The latest moment that the dump can be of.
-    pub fn until_us(self) -> i64 {
-        match self {
-            Self::At(at) | Self::Between(_, at) => at,
-        }
-    }
-
-    /// The earliest moment that the dump can be of.
-    pub fn from_us(self) -> i64 {
-        match self {
-            Self::At(at) | Self::Between(at, _) => at,
-        }
-    }
+    Ok(DumpMoment { at_us, until_us: Some(until_us).filter(|until| *until > at_us) })
 }
 
 /// Microseconds since the epoch. `zone` says what a moment without an offset means.

@@ -11,7 +11,7 @@ use crate::args::{self, LimitArgs, LoadArgs, QueryArgs, RunArgs, SyncArgs};
 use crate::settings::amount::Size;
 use crate::settings::{
     ChangeFormat, DumpMoment, Limits, OnError, SchemaSettings, Settings, SourceSettings, TableFormatKind, TableSettings, absolute,
-    parse_moment, parse_zone,
+    parse_dump_moment, parse_moment, parse_zone,
 };
 
 /// A dump to load.
@@ -65,8 +65,8 @@ impl DumpRequest {
     pub(crate) fn resolve(args: &LoadArgs, settings: &Settings, cwd: &Path, now_us: i64) -> Result<Self> {
         let table: TableName = args.table.parse()?;
         let timezone = parse_zone(args.timezone.as_deref())?;
-        let at = DumpMoment::parse(&args.at, timezone)?;
-        if at.until_us() > now_us {
+        let at = parse_dump_moment(&args.at, timezone).map_err(|e| e.with("option", "--at"))?;
+        if at.until_us.unwrap_or(at.at_us) > now_us {
             return Err(Error::usage("a dump cannot have been taken in the future").with("option", "--at").with("moment", &args.at));
         }
         let source = settings.sources.values().find(|source| source.feeds(&table));

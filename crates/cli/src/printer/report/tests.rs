@@ -1,7 +1,15 @@
 use super::*;
 
 fn report() -> SyncReport {
-    let counts = TableCounts { rows_read: 50_000, inserted: 5000, updated: 40_000, deleted: 5000, files_written: 3, bytes_written: 6_300_000, ..TableCounts::default() };
+    let counts = TableCounts {
+        rows_read: 50_000,
+        inserted: 5000,
+        updated: 40_000,
+        deleted: 5000,
+        files_written: 3,
+        bytes_written: 6_300_000,
+        ..TableCounts::default()
+    };
     let stages = vec![
         StageTime { stage: "decode".into(), elapsed: Duration::from_millis(210) },
         StageTime { stage: "locate".into(), elapsed: Duration::from_millis(500) },

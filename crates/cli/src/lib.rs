@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod context;
+mod discover;
 mod failure;
 mod host;
 mod lake;

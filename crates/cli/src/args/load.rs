@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// Takes a full copy of a table (Parquet, CSV or JSON Lines; plain, gzip or zstd) as the state of the source at the moment
-/// --at. Events of later moments are folded onto it.
 #[derive(Debug, Args)]
 pub(crate) struct LoadArgs {
     /// The table, as NAMESPACE.TABLE
@@ -22,18 +20,18 @@ pub(crate) struct LoadArgs {
     /// Time zone of moments that are written without an offset, in --at and in the dump
     #[arg(long, value_name = "ZONE")]
     pub(crate) timezone: Option<String>,
+    /// Take the dump even where it differs from what the changelog says of that moment
+    #[arg(long)]
+    pub(crate) supersede: bool,
+    /// Format of the table, when it is made
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) table_format: Option<TableFormatArg>,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) schema: SchemaArgs,
     #[command(flatten)]
     pub(crate) csv: CsvArgs,
-    /// Format of the table, when it is made
-    #[arg(long, value_enum)]
-    pub(crate) table_format: Option<TableFormatArg>,
-    /// Take the dump even where it differs from what the changelog says of that moment
-    #[arg(long)]
-    pub(crate) supersede: bool,
-    #[command(flatten)]
-    pub(crate) memory: MemoryArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

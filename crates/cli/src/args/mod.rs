@@ -22,16 +22,17 @@ const LONG_ABOUT: &str = "\
 Waterline merges change data (CDC) into Apache Iceberg tables, exactly once, and makes every commit a snapshot.
 
 Four words are enough to use it:
-  table           the mirror of a source table: its columns and its rows, readable by any engine
-  changelog       the companion table NAME__changelog that holds every event; written first, merged afterwards
-  dump            a full copy of a table, taken at a known moment; loaded, it is the state that events fold onto
-  complete until  the event time up to which everything that the source did is known to have arrived";
+  table           the mirror of a source table: its columns and rows, for any engine
+  changelog       the companion NAME__changelog that holds every event, written first
+  dump            a full copy of a table, taken at a known moment
+  complete until  the event time up to which everything is known to have arrived";
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 something failed that you can look at; 2 usage; 70 a fault of Waterline; 75 try again later";
+Exit codes: 0 done; 1 something failed that you can look at; 2 usage;
+            70 a fault of Waterline; 75 try again later";
 
 #[derive(Debug, Parser)]
-#[command(name = "waterline", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXIT_CODES, max_term_width = 110)]
+#[command(name = "waterline", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
@@ -88,16 +89,33 @@ pub(crate) enum Command {
     /// Make a lake: a commented waterline.toml and an embedded catalog
     Init(InitArgs),
     /// Look into a landing area and write the source that was found into waterline.toml
+    ///
+    /// Reads a sample of the records under PATH, shows the tables, keys and types that it finds, and writes a
+    /// [sources.NAME] section. Comments and other sections of the file stay as they are.
     Add(AddArgs),
     /// Load a dump: the state of a table at a known moment
+    ///
+    /// Takes a full copy of a table (Parquet, CSV or JSON Lines; plain, gzip or zstd) as the state of the source at the
+    /// moment --at. Events of later moments are folded onto it.
     Load(LoadArgs),
     /// Append new events to the changelogs; tables are merged later
+    ///
+    /// Cheap enough for every minute. What is given and what is left out means the same as for merge.
     Ingest(SyncArgs),
     /// Append new events to the changelogs and merge them into the tables
+    ///
+    /// With a TABLE and PATHs, reads those; with a TABLE alone, what waterline.toml says of it; with nothing, every
+    /// source. Events that were read before are recognised and not applied again, so it can be repeated at any time.
     Merge(SyncArgs),
     /// Do what is due for every source in waterline.toml: the entry for a scheduled job
+    ///
+    /// Takes every enabled source and table in turn, goes on when one fails, and ends with the worst exit code.
     Run(RunArgs),
     /// Run SQL over the tables
+    ///
+    /// Tables are named NAMESPACE.TABLE, changelogs NAMESPACE.TABLE__changelog. JSON and CSV keep every value: decimals
+    /// as stored, timestamps with a zone in UTC, infinite dates as infinity, binary as \x and hexadecimal digits,
+    /// floats that are no numbers as "NaN" and "Infinity".
     Query(QueryArgs),
     /// List the snapshots of a table, newest first
     History(TableArgs),
@@ -110,5 +128,8 @@ pub(crate) enum Command {
     /// Deal with records that were put aside as unreadable
     Quarantine(QuarantineArgs),
     /// Make a small lake in a folder of its own and show what Waterline does
+    ///
+    /// Makes it from a sample that is built into the program, then loads, merges and queries it. Each step shows the
+    /// command line that does the same.
     Demo(DemoArgs),
 }

@@ -2,8 +2,6 @@
 
 use clap::Args;
 
-/// Tables are named NAMESPACE.TABLE, changelogs NAMESPACE.TABLE__changelog; all are read at one cut. JSON and CSV keep every
-/// value: decimals as stored, timestamps with a zone in UTC, binary as `\x` and hexadecimal digits.
 #[derive(Debug, Args)]
 pub(crate) struct QueryArgs {
     /// The query, or `-` to read it from standard input

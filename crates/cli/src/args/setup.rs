@@ -16,8 +16,6 @@ pub(crate) struct InitArgs {
     pub(crate) warehouse: String,
 }
 
-/// Reads a sample of the records under PATH, shows the tables, keys and types that it finds, and writes a [sources.NAME]
-/// section. Comments and other sections of the file stay as they are.
 #[derive(Debug, Args)]
 pub(crate) struct AddArgs {
     /// Folders or files of change events, such as landing/
@@ -37,8 +35,6 @@ pub(crate) struct AddArgs {
     pub(crate) dry_run: bool,
 }
 
-/// Makes a lake from a sample that is built into the program, then loads, merges and queries it. Each step shows the
-/// command line that does the same.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Folder to make; it must be empty or not there

@@ -4,8 +4,6 @@ use clap::{Args, ValueEnum};
 
 use crate::args::load::{MemoryArgs, SchemaArgs, TableFormatArg};
 
-/// With a TABLE and PATHs, reads those; with a TABLE alone, what waterline.toml says of it; with nothing, every source.
-/// Events that were read before are recognised and not applied again.
 #[derive(Debug, Args)]
 pub(crate) struct SyncArgs {
     /// The table, as NAMESPACE.TABLE
@@ -19,16 +17,15 @@ pub(crate) struct SyncArgs {
     /// Time zone of moments that are written without an offset
     #[arg(long, value_name = "ZONE")]
     pub(crate) timezone: Option<String>,
-    #[command(flatten)]
-    pub(crate) schema: SchemaArgs,
     /// Format of the table, when it is made
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) table_format: Option<TableFormatArg>,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+    #[command(flatten)]
+    pub(crate) schema: SchemaArgs,
 }
 
-/// Takes every enabled source and table of waterline.toml in turn, goes on when one fails, and ends with the worst exit code.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -45,7 +42,7 @@ pub(crate) struct LimitArgs {
     #[arg(long, value_name = "T")]
     pub(crate) complete_until: Option<String>,
     /// What a record that cannot be read does: stop its table, or go to quarantine [default: stop]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) on_error: Option<OnError>,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,

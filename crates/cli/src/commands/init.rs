@@ -11,13 +11,13 @@ use crate::args::{GlobalArgs, InitArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::lake::open_catalog;
-use crate::settings::{FILE_NAME, Settings};
+use crate::settings::{FILE_NAME, Settings, plain};
 
 const TEMPLATE: &str = include_str!("init/waterline.toml");
 const WAREHOUSE: &str = "warehouse = \"warehouse\"";
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &InitArgs) -> Result<(), Failure> {
-    let dir = context.cwd.join(&args.dir);
+    let dir = plain(&context.cwd.join(&args.dir));
     let path = dir.join(FILE_NAME);
     if path.exists() {
         return Err(exists(&path).into());
@@ -56,3 +56,6 @@ async fn make_catalog(context: &Context<'_>, path: &Path) -> Result<()> {
     let settings = Settings::load(&global, &context.cwd, context.variables)?;
     open_catalog(&settings.catalog, &context.env).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests;

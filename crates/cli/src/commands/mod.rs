@@ -1,5 +1,7 @@
 //! One file per command.
 
+mod add;
+mod demo;
 mod describe;
 mod files;
 mod history;
@@ -16,21 +18,21 @@ use crate::failure::Failure;
 use crate::host::Host;
 use crate::settings::request::Stage;
 
-pub(crate) async fn dispatch(cli: Cli, host: &mut Host) -> Result<(), Failure> {
-    let mut context = Context::new(&cli.global, host);
-    let context = &mut context;
-    match cli.command {
-        Command::Init(args) => init::run(context, &args).await,
-        Command::History(args) => history::run(context, &args).await,
-        Command::Describe(args) => describe::run(context, &args).await,
-        Command::Files(args) => files::run(context, &args).await,
-        Command::Status(args) => status::run(context, &args).await,
-        Command::Load(args) => load::run(context, &args).await,
-        Command::Ingest(args) => sync::take(context, Stage::Log, &args).await,
-        Command::Merge(args) => sync::take(context, Stage::Merge, &args).await,
-        Command::Run(args) => sync::run(context, &args).await,
-        Command::Query(args) => query::run(context, &args).await,
-        Command::Quarantine(args) => quarantine::run(context, &args).await,
-        Command::Add(_) | Command::Demo(_) => Err(crate::lake::not_connected().into()),
+pub(crate) async fn dispatch(Cli { global, command }: Cli, host: &mut Host) -> Result<(), Failure> {
+    let context = |host| Context::new(&global, host);
+    match command {
+        Command::Init(args) => init::run(&mut context(host), &args).await,
+        Command::Add(args) => add::run(&mut context(host), &args).await,
+        Command::Load(args) => load::run(&mut context(host), &args).await,
+        Command::Ingest(args) => sync::take(&mut context(host), Stage::Log, &args).await,
+        Command::Merge(args) => sync::take(&mut context(host), Stage::Merge, &args).await,
+        Command::Run(args) => sync::run(&mut context(host), &args).await,
+        Command::Query(args) => query::run(&mut context(host), &args).await,
+        Command::History(args) => history::run(&mut context(host), &args).await,
+        Command::Describe(args) => describe::run(&mut context(host), &args).await,
+        Command::Files(args) => files::run(&mut context(host), &args).await,
+        Command::Status(args) => status::run(&mut context(host), &args).await,
+        Command::Quarantine(args) => quarantine::run(&mut context(host), &args).await,
+        Command::Demo(args) => demo::run(host, &global, &args).await,
     }
 }

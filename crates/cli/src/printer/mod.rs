@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::host::Host;
 pub use progress::Progress;
 pub(crate) use progress::TerminalProgress;
-pub(crate) use report::{StageTime, SyncReport, TableCounts, TableReport};
+pub(crate) use report::{SyncReport, TableReport};
 pub(crate) use rows::RowWriter;
 use table::Layout;
 

@@ -12,7 +12,7 @@ pub mod request;
 mod source;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use chrono_tz::Tz;
 use waterline_core::error::{Error, Result};
@@ -21,10 +21,11 @@ use waterline_core::table::TableName;
 pub use amount::Secret;
 pub use catalog::CatalogSettings;
 pub use expand::Variables;
-pub(crate) use expand::{parse_document, parse_editable};
+pub(crate) use expand::parse_editable;
 pub use moment::DumpMoment;
 pub(crate) use moment::{parse_dump_moment, parse_moment};
 pub use pattern::TablePattern;
+pub(crate) use source::existing_files;
 pub use source::{ChangeFormat, Dialect, Limits, OnError, PlainFields, SchemaSettings, SourceSettings, TableFormatKind, TableSettings};
 
 use crate::args::GlobalArgs;
@@ -90,7 +91,7 @@ fn no_catalog() -> Error {
 /// The configuration file: the one named, or the nearest above `cwd`.
 pub(crate) fn locate(explicit: Option<&Path>, cwd: &Path) -> Result<Option<PathBuf>> {
     if let Some(path) = explicit {
-        let path = cwd.join(path);
+        let path = plain(&cwd.join(path));
         let path = if path.is_dir() { path.join(FILE_NAME) } else { path };
         return if path.is_file() {
             Ok(Some(path))
@@ -106,13 +107,28 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
         .map_err(|e| Error::usage("the file cannot be read as UTF-8 text").with("file", path.display()).caused_by(e))
 }
 
-/// A path made absolute from `folder`; a URL as it is.
+/// A path made absolute from `folder`, `.` and `..` resolved by name; a URL as it is.
 pub(crate) fn absolute(location: &str, folder: &Path) -> Result<String> {
     if location.contains("://") {
         return Ok(location.to_owned());
     }
-    let path = folder.join(location.strip_prefix("file:").unwrap_or(location));
+    let path = plain(&folder.join(location.strip_prefix("file:").unwrap_or(location)));
     path.to_str().map(str::to_owned).ok_or_else(|| Error::usage("the path is not UTF-8").with("path", path.display()))
+}
+
+/// The path without `.` and `..`.
+pub(crate) fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 pub(crate) fn parse_zone(name: Option<&str>) -> Result<Option<Tz>> {

@@ -55,7 +55,7 @@ fn every_key_finds_its_place() {
     let CatalogSettings::Sql { name, uri, warehouse } = &settings.catalog else { panic!("another catalog") };
     assert_eq!((name.as_str(), uri.expose(), warehouse.as_str()), ("waterline", "sqlite:/lake/catalog.db", "/lake/warehouse"));
     let shop = &settings.sources["shop"];
-    assert_eq!(shop.paths, ["/lake/landing/pg.{table}/"]);
+    assert_eq!(shop.paths, ["/lake/landing/pg.{table}"]);
     assert_eq!(shop.schema.ddl, [Path::new("/lake/ddl.sql"), Path::new("/lake/more.sql")]);
     assert_eq!((shop.schema.dialect, shop.lateness, shop.on_error), (Dialect::Mysql, Duration::from_secs(90), OnError::Quarantine));
     assert_eq!((shop.limits.batch_rows, shop.limits.memory_bytes), (7, 512 << 20));
@@ -75,7 +75,7 @@ fn a_source_feeds_the_tables_that_it_names_from_their_own_paths() {
     let (customer, other) = ("tpcc.customer".parse().unwrap(), "shop.orders".parse().unwrap());
     let shop = &settings.sources["shop"];
     assert!(shop.feeds(&customer) && !shop.feeds(&other));
-    assert_eq!(shop.paths_of(&customer), ["/lake/landing/pg.tpcc.customer/"]);
+    assert_eq!(shop.paths_of(&customer), ["/lake/landing/pg.tpcc.customer"]);
 }
 
 /// The error of a configuration that begins with a good catalog on lines 1 to 4.
@@ -141,12 +141,18 @@ fn the_command_line_names_another_catalog() {
 }
 
 #[test]
+fn paths_are_absolute_and_urls_stay() {
+    let absolute = |path: &str| absolute(path, Path::new("/a/b")).unwrap();
+    assert_eq!(["x/", "./x", "../x", "/x", "file:x", "s3://b/x/"].map(absolute), ["/a/b/x", "/a/b/x", "/a/x", "/x", "/a/b/x", "s3://b/x/"]);
+}
+
+#[test]
 fn the_nearest_file_above_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let below = dir.path().join("a/b");
     std::fs::create_dir_all(&below).unwrap();
     std::fs::write(dir.path().join(FILE_NAME), "").unwrap();
     assert_eq!(locate(None, &below).unwrap(), Some(dir.path().join(FILE_NAME)));
-    assert_eq!(locate(Some(Path::new("../..")), &below).unwrap(), Some(below.join("../..").join(FILE_NAME)));
+    assert_eq!(locate(Some(Path::new("../..")), &below).unwrap(), Some(dir.path().join(FILE_NAME)));
     assert_eq!(locate(Some(Path::new("none.toml")), &below).unwrap_err().kind(), ErrorKind::Usage);
 }

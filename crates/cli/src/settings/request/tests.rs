@@ -103,11 +103,11 @@ fn a_merge_of_one_table_is_its_source_with_what_is_typed_on_top() {
     let request = sync("merge shop.orders more/ --on-error stop").unwrap();
     let [SourceSelection { source, table: Some(table) }] = request.sources.as_slice() else { panic!("one table of one source") };
     assert_eq!((source.name.as_str(), table.to_string().as_str()), ("shop", "shop.orders"));
-    assert_eq!((source.paths.as_slice(), source.on_error), (&["/here/more/".to_owned()][..], OnError::Stop));
+    assert_eq!((source.paths.as_slice(), source.on_error), (&["/here/more".to_owned()][..], OnError::Stop));
     assert_eq!(source.schema.columns, ["id bigint"]);
     let request = sync("ingest shop.orders").unwrap();
     assert_eq!((request.stage, request.sources[0].source.on_error), (Stage::Log, OnError::Quarantine));
-    assert_eq!(request.sources[0].source.paths_of(table), ["/lake/landing/shop.orders/"]);
+    assert_eq!(request.sources[0].source.paths_of(table), ["/lake/landing/shop.orders"]);
 }
 
 #[test]

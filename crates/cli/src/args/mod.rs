@@ -1,0 +1,135 @@
+//! The command line as it was typed. No meaning is given to anything here: see [`crate::settings`].
+
+mod inspect;
+mod load;
+mod query;
+mod setup;
+mod sync;
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use inspect::{QuarantineArgs, QuarantineCommand, StatusArgs, TableArgs};
+pub(crate) use load::{DialectArg, DumpFormat, LoadArgs, SchemaArgs, TableFormatArg};
+pub(crate) use query::QueryArgs;
+pub(crate) use setup::{AddArgs, DemoArgs, InitArgs};
+pub(crate) use sync::{ChangeFormat, LimitArgs, OnError, RunArgs, SyncArgs};
+
+const ABOUT: &str = "Keeps Apache Iceberg tables in step with operational databases";
+
+const LONG_ABOUT: &str = "\
+Waterline merges change data (CDC) into Apache Iceberg tables, exactly once, and makes every commit a snapshot.
+
+Four words are enough to use it:
+  table           the mirror of a source table: its columns and rows, for any engine
+  changelog       the companion NAME__changelog that holds every event, written first
+  dump            a full copy of a table, taken at a known moment
+  complete until  the event time up to which everything is known to have arrived";
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 something failed that you can look at; 2 usage;
+            70 a fault of Waterline; 75 try again later";
+
+#[derive(Debug, Parser)]
+#[command(name = "waterline", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// The configuration file [default: waterline.toml in this folder or the nearest one above]
+    #[arg(long, global = true, value_name = "PATH", env = "WATERLINE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The catalog to use instead of the configured one: sqlite:FILE, postgres://..., or a folder or URL of tables
+    #[arg(long, global = true, value_name = "URI", hide_env_values = true)]
+    pub(crate) catalog: Option<String>,
+    /// How results are written to standard output
+    #[arg(long, short, global = true, value_name = "FORMAT", value_enum, default_value_t = OutputFormat::Table)]
+    pub(crate) output: OutputFormat,
+    /// Print nothing but results and errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Log more to standard error; give it twice for still more
+    #[arg(long, short, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Show no progress bar
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorWhen::Auto)]
+    pub(crate) color: ColorWhen,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// Aligned columns for people
+    Table,
+    /// One array of objects
+    Json,
+    /// RFC 4180 with a header line; NULL is an empty field
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a lake: a commented waterline.toml and an embedded catalog
+    Init(InitArgs),
+    /// Look into a landing area and write the source that was found into waterline.toml
+    ///
+    /// Reads a sample of the records under PATH, shows the tables, keys and types that it finds, and writes a
+    /// [sources.NAME] section. Comments and other sections of the file stay as they are.
+    Add(AddArgs),
+    /// Load a dump: the state of a table at a known moment
+    ///
+    /// Takes a full copy of a table (Parquet, CSV or JSON Lines; plain, gzip or zstd) as the state of the source at the
+    /// moment --at. Events of later moments are folded onto it.
+    Load(LoadArgs),
+    /// Append new events to the changelogs; tables are merged later
+    ///
+    /// Cheap enough for every minute. What is given and what is left out means the same as for merge.
+    Ingest(SyncArgs),
+    /// Append new events to the changelogs and merge them into the tables
+    ///
+    /// With a TABLE and PATHs, reads those; with a TABLE alone, what waterline.toml says of it; with nothing, every
+    /// source. Events that were read before are recognised and not applied again, so it can be repeated at any time.
+    Merge(SyncArgs),
+    /// Do what is due for every source in waterline.toml: the entry for a scheduled job
+    ///
+    /// Takes every enabled source and table in turn, goes on when one fails, and ends with the worst exit code.
+    Run(RunArgs),
+    /// Run SQL over the tables
+    ///
+    /// Tables are named NAMESPACE.TABLE, changelogs NAMESPACE.TABLE__changelog. JSON and CSV keep every value: decimals
+    /// as stored, timestamps with a zone in UTC, infinite dates as infinity, binary as \x and hexadecimal digits,
+    /// floats that are no numbers as "NaN" and "Infinity".
+    Query(QueryArgs),
+    /// List the snapshots of a table, newest first
+    History(TableArgs),
+    /// Show the columns, key and properties of a table
+    Describe(TableArgs),
+    /// List the data files of a table's newest snapshot
+    Files(TableArgs),
+    /// Show how far tables are: lag, complete until, late and quarantined events
+    Status(StatusArgs),
+    /// Deal with records that were put aside as unreadable
+    Quarantine(QuarantineArgs),
+    /// Make a small lake in a folder of its own and show what Waterline does
+    ///
+    /// Makes it from a sample that is built into the program, then loads, merges and queries it. Each step shows the
+    /// command line that does the same.
+    Demo(DemoArgs),
+}

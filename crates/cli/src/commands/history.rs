@@ -1,0 +1,77 @@
+//! `history`: the snapshots of a table, newest first.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::record_batch::RecordBatch;
+use waterline_core::error::Result;
+use waterline_core::format::{TableState, VersionId, VersionInfo};
+use waterline_core::record::{Kind, RECORD, Record};
+
+use crate::args::TableArgs;
+use crate::context::Context;
+use crate::failure::Failure;
+
+pub(crate) async fn run(context: &mut Context<'_>, args: &TableArgs) -> Result<(), Failure> {
+    let state = context.head(&args.table).await?;
+    context.printer.batch(&history(&state)?)
+}
+
+fn history(state: &TableState) -> Result<RecordBatch> {
+    let lineage: HashSet<VersionId> = state.lineage().map(|info| info.version).collect();
+    let rows: Vec<Row<'_>> = state.history.iter().rev().map(|info| Row::new(state, info, &lineage)).collect();
+    let text = |value: fn(&Row<'_>) -> Option<String>| -> ArrayRef { Arc::new(rows.iter().map(value).collect::<StringArray>()) };
+    let number = |value: fn(&Row<'_>) -> Option<i64>| -> ArrayRef { Arc::new(rows.iter().map(value).collect::<Int64Array>()) };
+    let moment = |value: fn(&Row<'_>) -> Option<i64>| -> ArrayRef {
+        Arc::new(rows.iter().map(value).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+    };
+    Ok(RecordBatch::try_from_iter([
+        ("snapshot_id", number(|row| Some(row.info.version.0))),
+        ("parent_id", number(|row| row.info.parent.map(|parent| parent.0))),
+        ("committed_at", moment(|row| row.info.committed_at_ms.checked_mul(1000))),
+        ("operation", text(|row| Some(row.info.operation.as_str().into()))),
+        ("kind", text(|row| row.record.as_ref().map(|record| kind_name(record.kind).into()))),
+        ("is_current_ancestor", Arc::new(rows.iter().map(|row| Some(row.is_ancestor)).collect::<BooleanArray>()) as ArrayRef),
+        ("refs", text(|row| (!row.refs.is_empty()).then(|| row.refs.join(", ")))),
+        ("folded_batch", number(|row| row.record.as_ref().map(|record| record.folded.0))),
+        ("event_time_max", moment(|row| row.record.as_ref()?.event_time_max_us)),
+        ("baseline_at", moment(|row| row.record.as_ref()?.baseline.at_us)),
+        ("added_rows", number(|row| row.summary("added-records"))),
+        ("total_rows", number(|row| row.summary("total-records"))),
+        ("added_files", number(|row| row.summary("added-data-files"))),
+        ("deleted_files", number(|row| row.summary("deleted-data-files"))),
+        ("added_bytes", number(|row| row.summary("added-files-size"))),
+    ])?)
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Baseline => "baseline",
+        Kind::Merge => "merge",
+        Kind::Compaction => "compaction",
+    }
+}
+
+struct Row<'a> {
+    info: &'a VersionInfo,
+    /// Absent in other writers' snapshots.
+    record: Option<Record>,
+    refs: Vec<String>,
+    is_ancestor: bool,
+}
+
+impl<'a> Row<'a> {
+    fn new(state: &TableState, info: &'a VersionInfo, lineage: &HashSet<VersionId>) -> Self {
+        Self {
+            info,
+            record: info.summary.get(RECORD).and_then(|json| serde_json::from_str(json).ok()),
+            refs: state.refs.iter().filter(|(_, to)| to.version == info.version).map(|(name, _)| name.clone()).collect(),
+            is_ancestor: lineage.contains(&info.version),
+        }
+    }
+
+    fn summary(&self, key: &str) -> Option<i64> {
+        self.info.summary.get(key)?.parse().ok()
+    }
+}

@@ -1,0 +1,127 @@
+//! What one JSON record shows of its source: Debezium's envelope, bare or in a message, with or without a schema,
+//! flattened, or the plain form.
+
+use serde_json::{Map, Value};
+use waterline_core::error::{Error, Result};
+use waterline_core::table::TableName;
+
+use crate::settings::file::ChangeFormatName;
+
+/// A change, as far as it can be told without a schema of its table.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Observed {
+    pub(super) format: ChangeFormatName,
+    /// Name of the connector.
+    pub(super) source: Option<String>,
+    pub(super) table: Option<TableName>,
+    pub(super) keys: Vec<String>,
+    pub(super) columns: Vec<(String, Option<String>)>,
+}
+
+type Object = Map<String, Value>;
+
+/// `None` for what is no change: a tombstone, a heartbeat, the mark of a transaction, an empty line.
+pub(super) fn observe(line: &[u8]) -> Result<Option<Observed>> {
+    if line.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    let record: Value = serde_json::from_slice(line)
+        .map_err(|e| Error::bad_input("the file does not hold JSON lines; dumps in other formats are for `waterline load`").caused_by(e))?;
+    let Value::Object(record) = record else { return Ok(None) };
+    let (key, value) = message(&record);
+    let Some(value) = value else { return Ok(None) };
+    let keys = key.map(|key| payload(key).0.keys().cloned().collect()).unwrap_or_default();
+    let (body, schema) = payload(value);
+    Ok(envelope(body, schema).or_else(|| flattened(body)).or_else(|| plain(body)).map(|observed| Observed { keys, ..observed }))
+}
+
+/// Key and value of a message; a record that is none is the value itself.
+fn message(record: &Object) -> (Option<&Object>, Option<&Object>) {
+    if record.contains_key("value") && (record.contains_key("key") || record.contains_key("topic")) {
+        return (record.get("key").and_then(Value::as_object), record.get("value").and_then(Value::as_object));
+    }
+    (None, Some(record))
+}
+
+/// The payload and its schema. A column may be named `payload`, so both must be there.
+fn payload(value: &Object) -> (&Object, Option<&Object>) {
+    match (value.get("schema"), value.get("payload")) {
+        (Some(Value::Object(schema)), Some(Value::Object(payload))) if value.len() == 2 => (payload, Some(schema)),
+        _ => (value, None),
+    }
+}
+
+fn envelope(body: &Object, schema: Option<&Object>) -> Option<Observed> {
+    let source = body.get("source")?.as_object()?;
+    body.get("op")?.as_str()?;
+    let image = [body.get("after"), body.get("before")].into_iter().flatten().find_map(Value::as_object);
+    let columns = schema.and_then(declared_columns).or_else(|| image.map(shown_columns)).unwrap_or_default();
+    let text = |name: &str| source.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let table = text("table")?;
+    let namespace = text("schema").or_else(|| text("db"))?;
+    Some(Observed {
+        format: ChangeFormatName::DebeziumJson,
+        source: text("name").map(str::to_owned),
+        table: TableName::new(namespace, table).ok(),
+        keys: Vec::new(),
+        columns,
+    })
+}
+
+/// A row with metadata fields of ExtractNewRecordState, which begin with two underscores.
+fn flattened(body: &Object) -> Option<Observed> {
+    let is_flattened = ["__op", "__deleted", "__source_ts_ms", "__lsn"].iter().any(|name| body.contains_key(*name));
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    let table =
+        text("__table").zip(text("__schema").or_else(|| text("__db"))).and_then(|(table, namespace)| TableName::new(namespace, table).ok());
+    let columns = shown_columns(body).into_iter().filter(|(name, _)| !name.starts_with("__")).collect();
+    is_flattened.then(|| Observed {
+        format: ChangeFormatName::DebeziumJson,
+        source: text("__name").map(str::to_owned),
+        table,
+        keys: Vec::new(),
+        columns,
+    })
+}
+
+fn plain(body: &Object) -> Option<Observed> {
+    body.get("op")?.as_str()?;
+    let image = body.get("record")?.as_object()?;
+    let table = body.get("table").and_then(Value::as_str).and_then(|name| name.parse().ok());
+    Some(Observed { format: ChangeFormatName::PlainJson, source: None, table, keys: Vec::new(), columns: shown_columns(image) })
+}
+
+/// Columns by the types that JSON shows.
+fn shown_columns(image: &Object) -> Vec<(String, Option<String>)> {
+    image.iter().map(|(name, value)| (name.clone(), shown_type(value).map(str::to_owned))).collect()
+}
+
+fn shown_type(value: &Value) -> Option<&'static str> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "float",
+        Value::Number(_) => "integer",
+        Value::String(_) => "text",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    })
+}
+
+/// Columns by the schema of the message: of `after`, or `before`.
+fn declared_columns(schema: &Object) -> Option<Vec<(String, Option<String>)>> {
+    let fields_of = |schema: &Object| schema.get("fields").and_then(Value::as_array).cloned();
+    let images = fields_of(schema)?;
+    let image = images
+        .iter()
+        .filter_map(Value::as_object)
+        .find(|field| matches!(field.get("field").and_then(Value::as_str), Some("after" | "before")))?;
+    let columns = fields_of(image)?;
+    Some(columns.iter().filter_map(|field| Some((field.get("field")?.as_str()?.to_owned(), declared_type(field)))).collect())
+}
+
+/// The last part of a logical type's name, such as `MicroTimestamp`, or else Connect's own type.
+fn declared_type(field: &Value) -> Option<String> {
+    let text = |name: &str| field.get(name).and_then(Value::as_str);
+    text("name").and_then(|name| name.rsplit('.').next()).or_else(|| text("type")).map(str::to_owned)
+}

@@ -1,0 +1,142 @@
+//! What the command line, waterline.toml and the environment mean together: resolved values, ready for the engine.
+//! Paths are absolute here, moments are microseconds, names are checked.
+
+mod amount;
+mod catalog;
+mod expand;
+pub(crate) mod file;
+mod moment;
+mod pattern;
+mod place;
+pub mod request;
+mod source;
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use chrono_tz::Tz;
+use waterline_core::error::{Error, Result};
+use waterline_core::table::TableName;
+
+pub use amount::Secret;
+pub use catalog::CatalogSettings;
+pub use expand::Variables;
+pub(crate) use expand::parse_editable;
+pub use moment::DumpMoment;
+pub(crate) use moment::{parse_dump_moment, parse_moment};
+pub use pattern::TablePattern;
+pub(crate) use source::existing_files;
+pub use source::{ChangeFormat, Dialect, Limits, OnError, PlainFields, SchemaSettings, SourceSettings, TableFormatKind, TableSettings};
+
+use crate::args::GlobalArgs;
+use file::File;
+
+/// Name of the configuration file.
+pub(crate) const FILE_NAME: &str = "waterline.toml";
+
+/// The whole configuration.
+#[derive(Debug)]
+pub struct Settings {
+    pub catalog: CatalogSettings,
+    pub limits: Limits,
+    /// By name.
+    pub sources: BTreeMap<String, SourceSettings>,
+    pub tables: BTreeMap<TableName, TableSettings>,
+}
+
+impl Settings {
+    /// Reads the file that the arguments name or that is nearest to the working directory.
+    pub(crate) fn load(global: &GlobalArgs, cwd: &Path, variables: Variables) -> Result<Self> {
+        match locate(global.config.as_deref(), cwd)? {
+            Some(path) => Self::read(&path, global.catalog.as_deref(), cwd, variables),
+            None => Self::resolve(File::default(), global.catalog.as_deref(), cwd, cwd),
+        }
+    }
+
+    fn read(path: &Path, catalog: Option<&str>, cwd: &Path, variables: Variables) -> Result<Self> {
+        let text = read_text(path)?;
+        let folder = path.parent().unwrap_or(cwd);
+        Self::resolve(File::parse(&text, path, variables)?, catalog, folder, cwd).map_err(|e| e.with("file", path.display()))
+    }
+
+    fn resolve(file: File, catalog: Option<&str>, folder: &Path, cwd: &Path) -> Result<Self> {
+        let catalog = match catalog {
+            Some(uri) => CatalogSettings::from_uri(uri, file.catalog, folder, cwd)?,
+            None => CatalogSettings::from_section(file.catalog.ok_or_else(no_catalog)?, folder)?,
+        };
+        let limits = Limits::default().overlaid(&file.limits);
+        let mut sources = BTreeMap::new();
+        for (name, section) in file.sources {
+            let source = SourceSettings::from_section(&name, section, limits, folder).map_err(|e| e.with("source", &name))?;
+            sources.insert(name, source);
+        }
+        let mut tables = BTreeMap::new();
+        for (name, section) in file.tables {
+            let table = TableSettings::from_section(section).map_err(|e| e.with("table", &name))?;
+            tables.insert(name, table);
+        }
+        Ok(Self { catalog, limits, sources, tables })
+    }
+
+    /// What the file says of a table; the default where it says nothing.
+    pub fn table(&self, name: &TableName) -> TableSettings {
+        self.tables.get(name).cloned().unwrap_or_default()
+    }
+}
+
+fn no_catalog() -> Error {
+    Error::usage("no catalog is configured; `waterline init` makes a waterline.toml, or name one with --config or --catalog")
+}
+
+/// The configuration file: the one named, or the nearest above `cwd`.
+pub(crate) fn locate(explicit: Option<&Path>, cwd: &Path) -> Result<Option<PathBuf>> {
+    if let Some(path) = explicit {
+        let path = plain(&cwd.join(path));
+        let path = if path.is_dir() { path.join(FILE_NAME) } else { path };
+        return if path.is_file() {
+            Ok(Some(path))
+        } else {
+            Err(Error::usage("the configuration file does not exist").with("file", path.display()))
+        };
+    }
+    Ok(cwd.ancestors().map(|folder| folder.join(FILE_NAME)).find(|path| path.is_file()))
+}
+
+pub(crate) fn read_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path)
+        .map_err(|e| Error::usage("the file cannot be read as UTF-8 text").with("file", path.display()).caused_by(e))
+}
+
+/// A path made absolute from `folder`, `.` and `..` resolved by name; a URL as it is.
+pub(crate) fn absolute(location: &str, folder: &Path) -> Result<String> {
+    if location.contains("://") {
+        return Ok(location.to_owned());
+    }
+    let path = plain(&folder.join(location.strip_prefix("file:").unwrap_or(location)));
+    path.to_str().map(str::to_owned).ok_or_else(|| Error::usage("the path is not UTF-8").with("path", path.display()))
+}
+
+/// The path without `.` and `..`.
+pub(crate) fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
+pub(crate) fn parse_zone(name: Option<&str>) -> Result<Option<Tz>> {
+    name.map(|name| {
+        name.parse().map_err(|_| Error::usage("not a time zone; write a name such as Asia/Tokyo or UTC").with("time zone", name))
+    })
+    .transpose()
+}
+
+#[cfg(test)]
+mod tests;

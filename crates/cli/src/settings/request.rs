@@ -1,0 +1,289 @@
+//! What `load`, `ingest`, `merge`, `run` and `query` ask of the engine.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono_tz::Tz;
+use waterline_core::error::{Error, Result};
+use waterline_core::table::TableName;
+
+use crate::args::{self, LimitArgs, LoadArgs, QueryArgs, RunArgs, SyncArgs};
+use crate::settings::amount::Size;
+use crate::settings::{
+    ChangeFormat, DumpMoment, Limits, OnError, SchemaSettings, Settings, SourceSettings, TableFormatKind, TableSettings, absolute,
+    parse_dump_moment, parse_moment, parse_zone,
+};
+
+/// A dump to load.
+#[derive(Debug)]
+pub struct DumpRequest {
+    pub table: TableName,
+    pub paths: Vec<String>,
+    pub format: DumpFormat,
+    pub at: DumpMoment,
+    /// What moments without an offset mean in the dump.
+    pub timezone: Option<Tz>,
+    pub schema: SchemaSettings,
+    pub settings: TableSettings,
+    pub table_format: TableFormatKind,
+    pub disagreement: Disagreement,
+    pub limits: Limits,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DumpFormat {
+    Csv(CsvSettings),
+    JsonLines,
+    Parquet,
+}
+
+/// How a CSV file is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsvSettings {
+    /// Unquoted text that stands for NULL.
+    pub null: String,
+    pub delimiter: u8,
+    pub quote: u8,
+    pub header: CsvHeader,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CsvHeader {
+    Present,
+    /// Columns come in the order of the schema.
+    Absent,
+}
+
+/// What happens when a dump differs from what the changelog says of its moment (DESIGN.md rule 10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disagreement {
+    Refuse,
+    Supersede,
+}
+
+impl DumpRequest {
+    pub(crate) fn resolve(args: &LoadArgs, settings: &Settings, cwd: &Path, now_us: i64) -> Result<Self> {
+        let table: TableName = args.table.parse()?;
+        let timezone = parse_zone(args.timezone.as_deref())?;
+        let at = parse_dump_moment(&args.at, timezone).map_err(|e| e.with("option", "--at"))?;
+        if at.until_us.unwrap_or(at.at_us) > now_us {
+            return Err(Error::usage("a dump cannot have been taken in the future").with("option", "--at").with("moment", &args.at));
+        }
+        let source = settings.sources.values().find(|source| source.feeds(&table));
+        let mut of_table = settings.table(&table);
+        of_table.keys = args.schema.keys.clone().or(of_table.keys).or_else(|| source.and_then(|source| source.keys.clone()));
+        let table_format = match (args.table_format, of_table.table_format) {
+            (Some(format), _) => format.try_into()?,
+            (None, Some(format)) => format,
+            (None, None) => source.map(|source| source.table_format).unwrap_or_default(),
+        };
+        Ok(Self {
+            paths: args.paths.iter().map(|path| absolute(path, cwd)).collect::<Result<_>>()?,
+            format: dump_format(args)?,
+            at,
+            timezone: timezone.or_else(|| source.and_then(|source| source.timezone)),
+            schema: schema(source, &of_table).overlaid(&args.schema, cwd)?,
+            settings: of_table,
+            table_format,
+            disagreement: if args.supersede { Disagreement::Supersede } else { Disagreement::Refuse },
+            limits: with_memory(source.map_or(settings.limits, |source| source.limits), args.memory.memory_limit.as_deref())?,
+            table,
+        })
+    }
+}
+
+/// A table's own columns before those of its source.
+fn schema(source: Option<&SourceSettings>, table: &TableSettings) -> SchemaSettings {
+    let mut schema = source.map(|source| source.schema.clone()).unwrap_or_default();
+    if !table.columns.is_empty() {
+        schema.columns.clone_from(&table.columns);
+    }
+    schema
+}
+
+fn dump_format(args: &LoadArgs) -> Result<DumpFormat> {
+    let format = match args.format {
+        Some(format) => format,
+        None => format_by_name(args.paths.first().map_or("", String::as_str)).ok_or_else(|| {
+            Error::usage("the format of the dump cannot be told by the file's name; say --format")
+                .with("file", args.paths.first().map_or("", String::as_str))
+        })?,
+    };
+    let csv = &args.csv;
+    if format != args::DumpFormat::Csv && (csv.null.is_some() || csv.delimiter.is_some() || csv.quote.is_some() || csv.no_header) {
+        return Err(Error::usage("--null, --delimiter, --quote and --no-header are for CSV only"));
+    }
+    Ok(match format {
+        args::DumpFormat::Parquet => DumpFormat::Parquet,
+        args::DumpFormat::Jsonl => DumpFormat::JsonLines,
+        args::DumpFormat::Csv => DumpFormat::Csv(CsvSettings {
+            null: csv.null.clone().unwrap_or_default(),
+            delimiter: single_byte(csv.delimiter.as_deref().unwrap_or(","), "--delimiter")?,
+            quote: single_byte(csv.quote.as_deref().unwrap_or("\""), "--quote")?,
+            header: if csv.no_header { CsvHeader::Absent } else { CsvHeader::Present },
+        }),
+    })
+}
+
+fn format_by_name(name: &str) -> Option<args::DumpFormat> {
+    let name = name.to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+    Some(match name.rsplit_once('.')?.1 {
+        "csv" => args::DumpFormat::Csv,
+        "jsonl" | "ndjson" | "json" => args::DumpFormat::Jsonl,
+        "parquet" => args::DumpFormat::Parquet,
+        _ => return None,
+    })
+}
+
+fn single_byte(text: &str, option: &'static str) -> Result<u8> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() => Ok(*byte),
+        b"\\t" => Ok(b'\t'),
+        _ => Err(Error::usage("not a single ASCII character").with("option", option)),
+    }
+}
+
+/// How far events are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Into the changelog.
+    Log,
+    /// Into the changelog, and merged into the table.
+    Merge,
+}
+
+/// Events to take from sources.
+#[derive(Debug)]
+pub struct SyncRequest {
+    pub stage: Stage,
+    pub sources: Vec<SourceSelection>,
+    /// Where tables differ.
+    pub tables: BTreeMap<TableName, TableSettings>,
+    /// Event time, in microseconds since the epoch, up to which everything has arrived.
+    pub complete_until_us: Option<i64>,
+}
+
+/// A source, or one table of it.
+#[derive(Debug)]
+pub struct SourceSelection {
+    pub source: SourceSettings,
+    pub table: Option<TableName>,
+}
+
+impl SyncRequest {
+    /// Every enabled source.
+    pub(crate) fn run(args: &RunArgs, settings: Settings) -> Result<Self> {
+        Self::all(Stage::Merge, &args.limits, None, settings)
+    }
+
+    pub(crate) fn resolve(stage: Stage, args: &SyncArgs, settings: Settings, cwd: &Path) -> Result<Self> {
+        let zone = parse_zone(args.timezone.as_deref())?;
+        let Some(table) = &args.table else { return Self::all(stage, &args.limits, zone, settings) };
+        let table: TableName = table.parse()?;
+        let mut source = source_of(&table, args, &settings)?;
+        if !args.paths.is_empty() {
+            source.paths = args.paths.iter().map(|path| absolute(path, cwd)).collect::<Result<_>>()?;
+        }
+        let mut of_table = settings.table(&table);
+        source.schema = schema(Some(&source), &of_table).overlaid(&args.schema, cwd)?;
+        source.timezone = zone.or(source.timezone);
+        of_table.keys = args.schema.keys.clone().or(of_table.keys);
+        of_table.table_format = args.table_format.map(TableFormatKind::try_from).transpose()?.or(of_table.table_format);
+        overlay(&mut source, &args.limits)?;
+        Ok(Self {
+            stage,
+            complete_until_us: complete_until(&args.limits, source.timezone)?,
+            sources: vec![SourceSelection { source, table: Some(table.clone()) }],
+            tables: BTreeMap::from([(table, of_table)]),
+        })
+    }
+
+    fn all(stage: Stage, limits: &LimitArgs, zone: Option<Tz>, settings: Settings) -> Result<Self> {
+        if settings.sources.is_empty() {
+            return Err(Error::usage("no source is configured; `waterline add PATH` finds one"));
+        }
+        let mut sources: Vec<_> = settings.sources.into_values().filter(|source| source.enabled).collect();
+        for source in &mut sources {
+            source.timezone = zone.or(source.timezone);
+            overlay(source, limits)?;
+        }
+        Ok(Self {
+            stage,
+            complete_until_us: complete_until(limits, zone)?,
+            sources: sources.into_iter().map(|source| SourceSelection { source, table: None }).collect(),
+            tables: settings.tables,
+        })
+    }
+}
+
+/// The configured source that feeds the table. Paths with a format of their own need none.
+fn source_of(table: &TableName, args: &SyncArgs, settings: &Settings) -> Result<SourceSettings> {
+    let mut feeding = settings.sources.values().filter(|source| source.feeds(table));
+    match (feeding.next(), feeding.next(), args.format) {
+        (Some(source), None, None) => Ok(source.clone()),
+        (Some(source), None, Some(format)) if source.format == format.into() => Ok(source.clone()),
+        (_, _, Some(format)) => Ok(SourceSettings::ad_hoc(ChangeFormat::from(format), settings.limits)),
+        (Some(first), Some(second), None) => {
+            Err(Error::usage("two sources feed the table").with("table", table).with("source", &first.name).with("source", &second.name))
+        }
+        (None, _, None) if args.paths.is_empty() => {
+            Err(Error::usage("no source feeds the table; give PATHs and --format, or add one").with("table", table))
+        }
+        (None, _, None) => Ok(SourceSettings::ad_hoc(ChangeFormat::DebeziumJson, settings.limits)),
+    }
+}
+
+fn overlay(source: &mut SourceSettings, args: &LimitArgs) -> Result<()> {
+    source.limits = with_memory(source.limits, args.memory.memory_limit.as_deref())?;
+    if let Some(rows) = args.batch_rows {
+        source.limits.batch_rows = usize::try_from(rows).unwrap_or(usize::MAX);
+    }
+    source.on_error = args.on_error.map_or(source.on_error, OnError::from);
+    Ok(())
+}
+
+fn with_memory(mut limits: Limits, memory: Option<&str>) -> Result<Limits> {
+    if let Some(text) = memory {
+        limits.memory_bytes = text.parse::<Size>().map_err(|e| e.with("option", "--memory-limit"))?.0;
+    }
+    Ok(limits)
+}
+
+fn complete_until(args: &LimitArgs, zone: Option<Tz>) -> Result<Option<i64>> {
+    args.complete_until.as_deref().map(|text| parse_moment(text, zone).map_err(|e| e.with("option", "--complete-until"))).transpose()
+}
+
+/// A query and the cut that it reads.
+#[derive(Debug)]
+pub struct QueryRequest {
+    pub sql: String,
+    pub cut: Cut,
+    pub timezone: Option<Tz>,
+    pub memory_bytes: usize,
+}
+
+/// Which snapshot of each table is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cut {
+    Newest,
+    /// An id, a tag or a branch.
+    Snapshot(String),
+    /// Microseconds since the epoch, in commit time.
+    CommittedBy(i64),
+}
+
+impl QueryRequest {
+    pub(crate) fn resolve(args: &QueryArgs, sql: String, settings: &Settings) -> Result<Self> {
+        let timezone = parse_zone(args.timezone.as_deref())?;
+        let cut = match (&args.snapshot, &args.committed_by) {
+            (Some(name), _) => Cut::Snapshot(name.clone()),
+            (None, Some(text)) => Cut::CommittedBy(parse_moment(text, timezone).map_err(|e| e.with("option", "--committed-by"))?),
+            (None, None) => Cut::Newest,
+        };
+        Ok(Self { sql, cut, timezone, memory_bytes: with_memory(settings.limits, args.memory_limit.as_deref())?.memory_bytes })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ pub mod batch;
 pub mod cell;
 pub mod columns;
 pub mod conformance;
+pub mod debezium;
 pub mod faults;
 pub mod files;
 pub mod histories;

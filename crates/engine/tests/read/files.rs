@@ -16,12 +16,20 @@ use crate::lake::{Lake, batch, column};
 
 /// A table of id, name and region; its file has ids 0..rows in row groups of 100 and another order, and no region.
 async fn lake(rows: i32) -> Lake {
-    let mut lake = Lake::new(Schema::new(vec![column(1, "id", DataType::Int64), column(2, "name", DataType::Utf8), column(3, "region", DataType::Utf8)]));
+    let mut lake = Lake::new(Schema::new(vec![
+        column(1, "id", DataType::Int64),
+        column(2, "name", DataType::Utf8),
+        column(3, "region", DataType::Utf8),
+    ]));
     let stored = batch(vec![
         (column(2, "n", DataType::Utf8), Arc::new(StringArray::from_iter_values((0..rows).map(|n| format!("n{n}"))))),
         (column(1, "i", DataType::Int32), Arc::new(Int32Array::from_iter_values(0..rows))),
     ]);
-    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(100)).set_data_page_row_count_limit(10).set_write_batch_size(10).build();
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(100))
+        .set_data_page_row_count_limit(10)
+        .set_write_batch_size(10)
+        .build();
     let file = lake.add_with(&stored, properties).await;
     file.summary = FileSummary { partition: vec![("region".parse().unwrap(), Some(Value::Text("eu".into())))], ..Default::default() };
     lake

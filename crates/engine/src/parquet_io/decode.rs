@@ -53,7 +53,7 @@ fn can_become(file: &DataType, table: &DataType) -> bool {
         (Int8 | Int16 | Int32 | UInt8 | UInt16, Int32 | Int64) | (UInt32, Int64) => true,
         (Float16 | Float32, Float32 | Float64) => true,
         (Decimal128(_, s1) | Decimal256(_, s1), Decimal128(_, s2) | Decimal256(_, s2)) => s1 == s2,
-        (Utf8 | Binary | FixedSizeBinary(_), Utf8 | Binary) => true,
+        (Utf8 | Binary, Utf8 | Binary) | (FixedSizeBinary(_), Binary) => true,
         (Date32 | Date64, Date32) | (Date32, Timestamp(_, None)) => true,
         (Time32(_) | Time64(_), Time64(_)) | (Timestamp(..), Timestamp(..)) => true,
         (List(file), List(table)) => can_become(file.data_type(), table.data_type()),

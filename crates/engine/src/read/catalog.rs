@@ -13,7 +13,7 @@ use waterline_env::Env;
 
 use super::error::external;
 use super::table::LakeTable;
-use super::version::{ReadAt, resolve};
+use super::version::{ReadAt, first_few, resolve};
 use crate::parquet_io::ParquetFiles;
 
 /// All namespaces of a catalog.
@@ -86,16 +86,13 @@ impl Tables {
 
     async fn no_such_table(&self, name: &TableName) -> Error {
         let error = Error::not_found("there is no such table").with("table", name);
-        match self.catalog.list().await {
-            Ok(tables) if tables.iter().any(|other| other.to_string().eq_ignore_ascii_case(&name.to_string())) => {
-                error.with("hint", "the catalog has it in other case: write \"double quotes\" around the name")
-            }
-            Ok(tables) => {
-                let names: Vec<String> =
-                    tables.iter().filter(|other| other.namespace() == name.namespace()).map(ToString::to_string).collect();
-                error.with("tables of the namespace", if names.is_empty() { "none".into() } else { names.join(" ") })
-            }
-            Err(_) => error,
+        let Ok(tables) = self.catalog.list().await else { return error };
+        let text = name.to_string();
+        if tables.iter().any(|other| other.to_string().to_lowercase() == text.to_lowercase()) {
+            return error.with("hint", "the catalog has it in other case: write the name in double quotes");
         }
+        let beside: Vec<String> = tables.iter().filter(|other| other.namespace() == name.namespace()).map(ToString::to_string).collect();
+        let known = if beside.is_empty() { tables.iter().map(ToString::to_string).collect() } else { beside };
+        error.with("tables", first_few(known.into_iter()))
     }
 }

@@ -85,7 +85,8 @@ fn time_text(time_ms: i64) -> String {
     DateTime::from_timestamp_millis(time_ms).map_or_else(|| time_ms.to_string(), |time| time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-fn first_few(names: impl Iterator<Item = String>) -> String {
+/// Names for an error message.
+pub(super) fn first_few(names: impl Iterator<Item = String>) -> String {
     const FEW: usize = 8;
     let mut names: Vec<String> = names.take(FEW + 1).collect();
     if names.is_empty() {

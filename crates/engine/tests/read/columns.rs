@@ -320,3 +320,28 @@ async fn wide_texts_and_rows_keep_their_values() {
     );
     assert_eq!(lake.rows(&format!("select id from shop.orders where text = '{wide}'")).await, ["1"]);
 }
+
+#[tokio::test]
+async fn any_name_can_be_a_columns() {
+    let names = ["a.b", "a", "#1", "#3", "select", "Größe \"x\"", " "];
+    let fields: Vec<Field> = names.iter().zip(1..).map(|(name, id)| column(id, name, DataType::Int64)).collect();
+    let mut lake = Lake::new(Schema::new(fields.clone()));
+    let unknown = (column(99, "a", DataType::Int64), longs([-1]));
+    let mut columns: Vec<_> = fields.into_iter().zip(1..).map(|(field, n)| (field.with_name("same"), longs([n]))).collect();
+    columns.insert(1, unknown.clone());
+    columns.insert(3, unknown);
+    lake.add(&batch(columns)).await;
+    let quoted: Vec<String> = names.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
+    assert_eq!(lake.rows(&format!("select {} from shop.orders", quoted.join(", "))).await, ["1 2 3 4 5 6 7"]);
+    for (name, n) in quoted.iter().zip(1..) {
+        assert_eq!(lake.rows(&format!("select count(*) from shop.orders where {name} = {n}")).await, ["1"], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn two_tables_of_other_ids_are_of_the_same_types_in_a_query() {
+    let mut lake = Lake::new(Schema::new(vec![column(1, "a", DataType::Int64), column(2, "b", DataType::Int64)]));
+    lake.add(&batch(vec![(column(1, "a", DataType::Int64), longs([1, 2])), (column(2, "b", DataType::Int64), longs([2, 3]))])).await;
+    assert_eq!(lake.rows("select a from shop.orders union select b from shop.orders order by 1").await, ["1", "2", "3"]);
+    assert_eq!(lake.rows("select coalesce(a, b), case when a = 1 then a else b end from shop.orders order by 1").await, ["1 1", "2 3"]);
+}

@@ -3,6 +3,7 @@
 mod columns;
 mod deletes;
 mod equality;
+mod files;
 mod lake;
 mod prune;
 mod session;

@@ -12,7 +12,7 @@ use waterline_core::partition::PartitionField;
 use waterline_core::value::Value;
 use waterline_engine::read::query;
 
-use crate::lake::{Lake, batch, column};
+use crate::lake::{Lake, batch, column, rows};
 
 fn bounds(name: &str, lower: Value, upper: Value) -> FileSummary {
     FileSummary { bounds: BTreeMap::from([(name.to_owned(), Bounds { lower: Some(lower), upper: Some(upper) })]), ..Default::default() }
@@ -65,14 +65,14 @@ async fn files_without_bounds_are_always_scanned() {
 #[tokio::test]
 async fn nan_is_found_although_bounds_leave_it_out() {
     let mut lake = Lake::new(Schema::new(vec![column(1, "x", DataType::Float64), column(2, "id", DataType::Int64)]));
-    let rows = |values: Vec<f64>, ids: std::ops::Range<i64>| {
+    let floats = |values: Vec<f64>, ids: std::ops::Range<i64>| {
         batch(vec![
             (column(1, "x", DataType::Float64), Arc::new(Float64Array::from(values))),
             (column(2, "id", DataType::Int64), Arc::new(Int64Array::from_iter_values(ids))),
         ])
     };
-    lake.add(&rows(vec![1.0, f64::NAN, 4.0], 0..3)).await.summary = bounds("x", Value::Float(1.0), Value::Float(4.0));
-    lake.add(&rows(vec![-0.0, 0.0, 9.0], 3..6)).await.summary = bounds("x", Value::Float(-0.0), Value::Float(9.0));
+    lake.add(&floats(vec![1.0, f64::NAN, 4.0], 0..3)).await.summary = bounds("x", Value::Float(1.0), Value::Float(4.0));
+    lake.add(&floats(vec![-0.0, 0.0, 9.0], 3..6)).await.summary = bounds("x", Value::Float(-0.0), Value::Float(9.0));
     assert_eq!(lake.rows("select id from shop.orders where x > 5 order by id").await, ["1", "5"]);
     assert_eq!(lake.rows("select id from shop.orders where x <= 4 order by id").await, ["0", "2", "3", "4"]);
     assert_eq!(lake.rows("select id from shop.orders where x = 'NaN'").await, ["1"]);
@@ -161,7 +161,7 @@ async fn a_limit_takes_no_more_files_than_fill_it() {
     assert_eq!([0, 1, 2].map(|n| text.contains(&format!("/{n}.parquet"))), [true, true, false], "{text}");
 }
 
-/// One file of 10 row groups of 1,000 ids with pages of 100, and a bloom filter on `key`.
+/// One file of 10 row groups of 1,000 ids with pages of 100, and a bloom filter on `key`; under other names than the table's, the ids in a narrower type.
 async fn paged() -> Lake {
     let mut lake =
         Lake::new(Schema::new(vec![column(1, "id", DataType::Int64), column(2, "key", DataType::Utf8), column(3, "pad", DataType::Utf8)]));
@@ -171,7 +171,7 @@ async fn paged() -> Lake {
         .set_write_batch_size(100)
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_column_bloom_filter_enabled("key".into(), true)
+        .set_column_bloom_filter_enabled("id".into(), true)
         .build();
     let rows = batch(vec![
         (column(1, "id", DataType::Int64), Arc::new(Int64Array::from_iter_values(0..10_000))),
@@ -179,7 +179,7 @@ async fn paged() -> Lake {
             column(2, "key", DataType::Utf8),
             Arc::new(StringArray::from_iter_values((0..10_000).map(|n| format!("{:04}", n * 7919 % 10_000)))),
         ),
-        (column(3, "pad", DataType::Utf8), Arc::new(StringArray::from_iter_values((0..10_000).map(|n| format!("{n:0100}"))))),
+        (column(3, "key", DataType::Utf8), Arc::new(StringArray::from_iter_values((0..10_000).map(|n| format!("{n:0100}"))))),
     ]);
     lake.add_with(&rows, properties).await;
     lake
@@ -227,4 +227,40 @@ async fn filters_on_pages_and_deletes_of_rows_work_together() {
     assert_eq!(lake.rows("select id from shop.orders where key = '7919'").await, ["1"]);
     assert_eq!(lake.rows("select id from shop.orders where key = '0000'").await, [""; 0]);
     assert_eq!(lake.rows("select id from shop.orders where id in (3, 4, 9999, 9998) order by id").await, ["4", "9998"]);
+}
+
+#[tokio::test]
+async fn bloom_filters_of_promoted_columns_lose_no_row() {
+    let mut lake = Lake::new(Schema::new(vec![column(1, "id", DataType::Int64), column(2, "amount", DataType::Decimal128(20, 2))]));
+    let amounts = Decimal128Array::from_iter_values((0..1000).map(|n| n * 1000)).with_precision_and_scale(9, 2).unwrap();
+    let rows = batch(vec![
+        (column(1, "id", DataType::Int32), Arc::new(Int32Array::from_iter_values((0..1000).map(|n| n * 1000)))),
+        (column(2, "amount", DataType::Decimal128(9, 2)), Arc::new(amounts)),
+    ]);
+    lake.add_with(&rows, WriterProperties::builder().set_bloom_filter_enabled(true).build()).await;
+    for n in [0, 1, 500, 999] {
+        let sql = format!("select count(*) from shop.orders where id = {} and amount = {}", n * 1000, n * 10);
+        assert_eq!(lake.rows(&sql).await, ["1"], "{n}");
+    }
+    assert_eq!(lake.rows("select count(*) from shop.orders where id in (1, 1000, 2000) or amount = 10.01").await, ["2"]);
+}
+
+#[tokio::test]
+async fn a_file_split_over_partitions_gives_each_row_once() {
+    let mut lake = paged().await;
+    lake.delete(0, (0..10_000).filter(|n| n % 7 == 0 || (2000..4000).contains(n)));
+    let live: Vec<i64> = (0..10_000).filter(|n| n % 7 != 0 && !(2000..4000).contains(n)).collect();
+    let session = lake.session();
+    {
+        let state = session.state_ref();
+        let mut state = state.write();
+        let options = state.config_mut().options_mut();
+        options.optimizer.repartition_file_min_size = 1;
+        options.execution.target_partitions = 7;
+    }
+    let plan = query(&session, "select id from shop.orders where pad > '0'").await.unwrap().create_physical_plan().await.unwrap();
+    assert_eq!(plan.properties().partitioning.partition_count(), 7);
+    let expected = format!("{} {}", live.len(), live.iter().sum::<i64>());
+    assert_eq!(rows(&session, "select count(id), sum(id) from shop.orders where pad > '0'").await, [expected]);
+    assert_eq!(rows(&session, "select count(*) from (select id from shop.orders limit 3)").await, ["3"]);
 }

@@ -84,8 +84,8 @@ async fn an_absent_table_is_named_with_those_that_exist() {
     for (sql, hint) in [
         ("select * from shop.order", "shop.orders"),
         (r#"select * from shop."ORDERS""#, "double quotes"),
-        ("select * from other.orders", "none"),
-        ("select * from orders", "public.orders"),
+        ("select * from other.orders", "shop.orders"),
+        ("select * from orders", "shop.orders"),
     ] {
         let error = error_of(&lake, ReadAt::Head, sql).await;
         assert_eq!(error.kind(), ErrorKind::NotFound, "{sql}: {error}");

@@ -58,7 +58,7 @@ impl SourceSettings {
             format,
             fields: section.fields.map(PlainFields::from).unwrap_or_default(),
             tables: section.tables.unwrap_or_else(|| vec!["*".into()]).into_iter().map(TablePattern::new).collect(),
-            schema: SchemaSettings::from_section(section.schema, section.columns, folder),
+            schema: SchemaSettings::from_section(section.schema, folder),
             keys: section.keys,
             sequence_by: section.sequence_by.map(OneOrMany::into_vec).unwrap_or_default(),
             lateness: section.lateness.map_or(Duration::ZERO, |span| span.0.0),
@@ -210,15 +210,15 @@ pub struct SchemaSettings {
     /// SQL files with CREATE TABLE statements.
     pub ddl: Vec<PathBuf>,
     pub dialect: Dialect,
-    /// Definitions such as `id bigint`, in the dialect.
+    /// Definitions of one table's columns, such as `id bigint`, in the dialect.
     pub columns: Vec<String>,
 }
 
 impl SchemaSettings {
-    fn from_section(section: Option<SchemaSection>, columns: Option<Vec<String>>, folder: &Path) -> Self {
+    fn from_section(section: Option<SchemaSection>, folder: &Path) -> Self {
         let section = section.unwrap_or_default();
         let ddl = section.ddl.into_vec().iter().map(|path| folder.join(path)).collect();
-        Self { ddl, dialect: section.dialect.map(Dialect::from).unwrap_or_default(), columns: columns.unwrap_or_default() }
+        Self { ddl, dialect: section.dialect.map(Dialect::from).unwrap_or_default(), columns: Vec::new() }
     }
 
     /// What the command line says, where it says something.
@@ -243,16 +243,17 @@ pub(crate) fn existing_files(paths: &[PathBuf], cwd: &Path) -> Result<Vec<PathBu
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlainFields {
     pub op: String,
-    pub event_time: String,
+    pub time: String,
     pub record: String,
-    pub before: Option<String>,
-    /// The field that names the table, where the path does not.
-    pub table: Option<String>,
+    /// The row before the change, where records carry one.
+    pub before: String,
+    /// Names the table, where the path does not.
+    pub table: String,
 }
 
 impl Default for PlainFields {
     fn default() -> Self {
-        Self { op: "op".into(), event_time: "updated_at".into(), record: "record".into(), before: None, table: None }
+        Self { op: "op".into(), time: "updated_at".into(), record: "record".into(), before: "before".into(), table: "table".into() }
     }
 }
 
@@ -261,10 +262,10 @@ impl From<FieldsSection> for PlainFields {
         let default = Self::default();
         Self {
             op: section.op.unwrap_or(default.op),
-            event_time: section.event_time.unwrap_or(default.event_time),
+            time: section.time.unwrap_or(default.time),
             record: section.record.unwrap_or(default.record),
-            before: section.before,
-            table: section.table,
+            before: section.before.unwrap_or(default.before),
+            table: section.table.unwrap_or(default.table),
         }
     }
 }
@@ -320,7 +321,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { batch_rows: 200_000, batch_bytes: 128 << 20, memory_bytes: 1 << 30 }
+        Self { batch_rows: 1_000_000, batch_bytes: 256 << 20, memory_bytes: 1 << 30 }
     }
 }
 

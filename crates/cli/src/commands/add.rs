@@ -61,9 +61,8 @@ fn relative(path: &str, folder: &Path) -> String {
 
 /// One row per table.
 fn tables(found: &Discovery) -> Result<RecordBatch> {
-    let number = |value: fn(&TableFound) -> u64| -> ArrayRef {
-        Arc::new(found.tables.values().map(|table| Some(value(table))).collect::<UInt64Array>())
-    };
+    let number =
+        |value: fn(&TableFound) -> Option<u64>| -> ArrayRef { Arc::new(found.tables.values().map(value).collect::<UInt64Array>()) };
     let text = |value: fn(&TableFound) -> String| -> ArrayRef {
         Arc::new(found.tables.values().map(|table| Some(value(table))).collect::<StringArray>())
     };
@@ -71,7 +70,7 @@ fn tables(found: &Discovery) -> Result<RecordBatch> {
         ("table", Arc::new(found.tables.keys().map(|name| Some(name.to_string())).collect::<StringArray>()) as ArrayRef),
         ("files", number(|table| table.files)),
         ("size_bytes", number(|table| table.size_bytes)),
-        ("sampled_events", number(|table| table.sampled_events)),
+        ("sampled_events", number(|table| Some(table.sampled_events))),
         ("keys", text(|table| table.keys.join(", "))),
         ("columns", text(columns)),
     ])?)

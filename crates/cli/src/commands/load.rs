@@ -19,7 +19,7 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &LoadArgs) -> Result<()
     let progress = context.printer.progress();
     let table = load(&settings.catalog, request, &progress).await?;
     let elapsed = Duration::from_micros(u64::try_from(context.env.clock.now_us() - started_us).unwrap_or(0));
-    context.printer.report(&SyncReport { tables: vec![table], elapsed })
+    context.printer.report(&SyncReport { tables: vec![table], stages: Vec::new(), elapsed })
 }
 
 /// The call into the engine.

@@ -8,7 +8,7 @@ use crate::args::{RunArgs, SyncArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::lake::not_connected;
-use crate::printer::{Progress, SyncReport, TableReport};
+use crate::printer::{Progress, SyncReport};
 use crate::settings::CatalogSettings;
 use crate::settings::request::{Stage, SyncRequest};
 
@@ -29,12 +29,12 @@ pub(crate) async fn take(context: &mut Context<'_>, stage: Stage, args: &SyncArg
 async fn sync(context: &mut Context<'_>, catalog: &CatalogSettings, request: SyncRequest) -> Result<(), Failure> {
     let started_us = context.env.clock.now_us();
     let progress = context.printer.progress();
-    let tables = call(catalog, request, &progress).await?;
+    let report = call(catalog, request, &progress).await?;
     let elapsed = Duration::from_micros(u64::try_from(context.env.clock.now_us() - started_us).unwrap_or(0));
-    context.printer.report(&SyncReport { tables, elapsed })
+    context.printer.report(&SyncReport { elapsed, ..report })
 }
 
-/// The call into the engine.
-async fn call(_catalog: &CatalogSettings, _request: SyncRequest, _progress: &dyn Progress) -> Result<Vec<TableReport>> {
+/// The call into the engine, source by source.
+async fn call(_catalog: &CatalogSettings, _request: SyncRequest, _progress: &dyn Progress) -> Result<SyncReport> {
     Err(not_connected())
 }

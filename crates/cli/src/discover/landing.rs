@@ -24,6 +24,8 @@ pub(super) struct Folder {
 pub(super) struct LandingFile {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) path: Path,
+    /// As the user would name it.
+    pub(super) shown: String,
 }
 
 /// Folders below `path`, or the one file that it is, in the order of their names.
@@ -41,7 +43,9 @@ pub(super) async fn list(env: &Env, path: &str) -> Result<Vec<Folder>> {
     let mut folders: BTreeMap<String, Folder> = BTreeMap::new();
     for file in files.iter().filter(|file| !is_hidden(&file.location)) {
         let location = folder_of(path, &root, &file.location);
-        let first = || LandingFile { store: store.clone(), path: file.location.clone() };
+        let shown =
+            if file.location == root { path.to_owned() } else { format!("{location}/{}", file.location.filename().unwrap_or_default()) };
+        let first = || LandingFile { store: store.clone(), path: file.location.clone(), shown };
         let folder = folders.entry(location.clone()).or_insert_with(|| Folder { location, first: first(), files: 0, size_bytes: 0 });
         folder.files += 1;
         folder.size_bytes += file.size;
@@ -61,9 +65,14 @@ fn folder_of(path: &str, root: &Path, file: &Path) -> String {
 }
 
 impl Folder {
+    /// Whether it is a file that was named itself.
+    fn is_file(&self) -> bool {
+        self.first.shown == self.location
+    }
+
     /// The folder's path with `{table}` for the table's name, or `None` when it is not named after it.
     pub(super) fn template(&self, table: &TableName) -> Option<String> {
-        let at = self.location.rfind(&table.to_string())?;
+        let at = self.location.rfind(&table.to_string()).filter(|_| !self.is_file())?;
         let end = at + table.to_string().len();
         let whole =
             self.location[..at].ends_with(['/', '.', '-', '_']) && (end == self.location.len() || self.location[end..].starts_with('/'));
@@ -72,7 +81,7 @@ impl Folder {
 
     /// The table that the folder's last two dotted parts name, as in `pg.shop.orders`.
     pub(super) fn table_of_name(&self) -> Option<TableName> {
-        let name = self.location.rsplit('/').next()?;
+        let name = self.location.rsplit('/').next().filter(|_| !self.is_file())?;
         let mut parts = name.rsplit('.');
         let (table, namespace) = (parts.next()?, parts.next()?);
         TableName::new(namespace, table).ok()

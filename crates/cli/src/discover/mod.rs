@@ -29,8 +29,9 @@ pub(crate) struct Discovery {
 
 #[derive(Debug, Default)]
 pub(crate) struct TableFound {
-    pub(crate) files: u64,
-    pub(crate) size_bytes: u64,
+    /// Unknown where files hold many tables.
+    pub(crate) files: Option<u64>,
+    pub(crate) size_bytes: Option<u64>,
     /// Changes among the records that were read.
     pub(crate) sampled_events: u64,
     pub(crate) keys: Vec<String>,
@@ -76,12 +77,12 @@ impl Discovery {
     async fn look_into(&mut self, folder: &Folder, formats: &mut Vec<ChangeFormatName>) -> Result<Vec<TableName>> {
         let mut tables = Vec::new();
         for line in read_records(&folder.first).await? {
-            let observed = record::observe(&line).map_err(|e| e.with("file", &folder.first.path))?;
+            let observed = record::observe(&line).map_err(|e| e.with("file", &folder.first.shown))?;
             let Some(observed) = observed else { continue };
             let table = observed.table.clone().or_else(|| folder.table_of_name());
             let table = table.ok_or_else(|| {
                 Error::bad_input("the events do not name their table, and the folder is not named after one")
-                    .with("file", &folder.first.path)
+                    .with("file", &folder.first.shown)
             })?;
             self.source = self.source.take().or_else(|| observed.source.clone());
             formats.push(observed.format);
@@ -92,8 +93,8 @@ impl Discovery {
         }
         if let [table] = tables.as_slice() {
             let found = self.tables.entry(table.clone()).or_default();
-            found.files += folder.files;
-            found.size_bytes += folder.size_bytes;
+            *found.files.get_or_insert(0) += folder.files;
+            *found.size_bytes.get_or_insert(0) += folder.size_bytes;
         }
         Ok(tables)
     }

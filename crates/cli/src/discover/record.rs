@@ -30,9 +30,10 @@ pub(super) fn observe(line: &[u8]) -> Result<Option<Observed>> {
     let Value::Object(record) = record else { return Ok(None) };
     let (key, value) = message(&record);
     let Some(value) = value else { return Ok(None) };
-    let keys = key.map(|key| payload(key).0.keys().cloned().collect()).unwrap_or_default();
+    let keys = key.map(key_columns).unwrap_or_default();
     let (body, schema) = payload(value);
-    Ok(envelope(body, schema).or_else(|| flattened(body)).or_else(|| plain(body)).map(|observed| Observed { keys, ..observed }))
+    let observed = envelope(body, schema).or_else(|| flattened(body)).or_else(|| plain(body));
+    Ok(observed.map(|observed| Observed { table: observed.table.or_else(|| table_of_topic(&record)), keys, ..observed }))
 }
 
 /// Key and value of a message; a record that is none is the value itself.
@@ -41,6 +42,25 @@ fn message(record: &Object) -> (Option<&Object>, Option<&Object>) {
         return (record.get("key").and_then(Value::as_object), record.get("value").and_then(Value::as_object));
     }
     (None, Some(record))
+}
+
+/// `prefix.namespace.table` is how Debezium names topics.
+fn table_of_topic(record: &Object) -> Option<TableName> {
+    let mut parts = record.get("topic")?.as_str()?.rsplit('.');
+    let (table, namespace) = (parts.next()?, parts.next()?);
+    TableName::new(namespace, table).ok()
+}
+
+/// In the order of the key's schema, where it has one.
+fn key_columns(key: &Object) -> Vec<String> {
+    let (key, schema) = payload(key);
+    let declared =
+        schema.and_then(fields).map(|fields| fields.iter().filter_map(|field| Some(field.get("field")?.as_str()?.to_owned())).collect());
+    declared.unwrap_or_else(|| key.keys().cloned().collect())
+}
+
+fn fields(schema: &Object) -> Option<&Vec<Value>> {
+    schema.get("fields").and_then(Value::as_array)
 }
 
 /// The payload and its schema. A column may be named `payload`, so both must be there.
@@ -110,13 +130,9 @@ fn shown_type(value: &Value) -> Option<&'static str> {
 
 /// Columns by the schema of the message: of `after`, or `before`.
 fn declared_columns(schema: &Object) -> Option<Vec<(String, Option<String>)>> {
-    let fields_of = |schema: &Object| schema.get("fields").and_then(Value::as_array).cloned();
-    let images = fields_of(schema)?;
-    let image = images
-        .iter()
-        .filter_map(Value::as_object)
-        .find(|field| matches!(field.get("field").and_then(Value::as_str), Some("after" | "before")))?;
-    let columns = fields_of(image)?;
+    let mut images = fields(schema)?.iter().filter_map(Value::as_object);
+    let image = images.find(|field| matches!(field.get("field").and_then(Value::as_str), Some("after" | "before")))?;
+    let columns = fields(image)?;
     Some(columns.iter().filter_map(|field| Some((field.get("field")?.as_str()?.to_owned(), declared_type(field)))).collect())
 }
 

@@ -22,7 +22,7 @@ const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// Whole lines from the beginning of the file.
 pub(super) async fn read_records(file: &LandingFile) -> Result<Vec<Vec<u8>>> {
     let options = GetOptions { range: Some(GetRange::Bounded(0..SAMPLE_BYTES)), ..GetOptions::default() };
-    let unreadable = |e: object_store::Error| Error::unavailable("the file cannot be read").with("file", &file.path).caused_by(e);
+    let unreadable = |e: object_store::Error| Error::unavailable("the file cannot be read").with("file", &file.shown).caused_by(e);
     let stored = match file.store.get_opts(&file.path, options).await {
         Ok(result) => result.bytes().await.map_err(unreadable)?,
         // A range of an empty file does not exist.

@@ -87,7 +87,8 @@ impl<'a> Printer<'a> {
         match self.format {
             OutputFormat::Table if self.quiet => {}
             OutputFormat::Table => self.text(&report.to_text())?,
-            OutputFormat::Json | OutputFormat::Csv => self.batch(&report.to_batch()?)?,
+            OutputFormat::Json => self.document(&report.to_document())?,
+            OutputFormat::Csv => self.batch(&report.to_batch()?)?,
         }
         for (table, error) in report.errors() {
             let _ = writeln!(self.err, "error: {table}: {error}");

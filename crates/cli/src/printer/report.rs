@@ -1,20 +1,23 @@
-//! What a load or a merge did: a line per table for people, rows of a result for machines.
+//! What a load or a merge did: a line per table for people, a document or rows for machines.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, Float64Array, ListArray, StringArray, StructArray, UInt64Array};
-use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field, Fields};
+use arrow::array::{ArrayRef, StringArray, UInt64Array};
 use arrow::record_batch::RecordBatch;
 use indicatif::{HumanBytes, HumanCount};
+use serde_json::{Map, Value, json};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::table::TableName;
+
+use crate::printer::calendar::{Zone, format_timestamp};
 
 #[derive(Debug, Default)]
 pub(crate) struct SyncReport {
     pub(crate) tables: Vec<TableReport>,
+    /// What is done for all tables at once, such as decoding.
+    pub(crate) stages: Vec<StageTime>,
     pub(crate) elapsed: Duration,
 }
 
@@ -23,6 +26,8 @@ pub(crate) struct TableReport {
     pub(crate) table: TableName,
     pub(crate) counts: TableCounts,
     pub(crate) stages: Vec<StageTime>,
+    /// Event time, in microseconds since the epoch.
+    pub(crate) complete_until_us: Option<i64>,
     /// Why the table stopped; what came before it is counted.
     pub(crate) error: Option<Error>,
 }
@@ -36,6 +41,10 @@ pub(crate) struct TableCounts {
     pub(crate) late: u64,
     pub(crate) repeated: u64,
     pub(crate) quarantined: u64,
+    /// Events that came after their source was said to be complete: they change answers.
+    pub(crate) below_watermark: u64,
+    /// Columns that an event left out, and no row had a value for.
+    pub(crate) unresolved: u64,
     pub(crate) files_written: u64,
     pub(crate) bytes_written: u64,
 }
@@ -48,7 +57,7 @@ pub(crate) struct StageTime {
 
 impl TableCounts {
     /// Names and numbers, in the order in which they are shown.
-    fn named(&self) -> [(&'static str, u64); 9] {
+    fn named(&self) -> [(&'static str, u64); 11] {
         [
             ("rows_read", self.rows_read),
             ("inserted", self.inserted),
@@ -57,6 +66,8 @@ impl TableCounts {
             ("late", self.late),
             ("repeated", self.repeated),
             ("quarantined", self.quarantined),
+            ("below_watermark", self.below_watermark),
+            ("unresolved", self.unresolved),
             ("files_written", self.files_written),
             ("bytes_written", self.bytes_written),
         ]
@@ -78,20 +89,31 @@ impl SyncReport {
         for table in &self.tables {
             let counts = &table.counts;
             let _ = write!(out, "{}: {} rows read", table.table, HumanCount(counts.rows_read));
-            for (name, count) in counts.named().into_iter().skip(1).take(6).filter(|(_, count)| *count > 0) {
-                let _ = write!(out, ", {} {name}", HumanCount(count));
+            for (name, count) in counts.named().into_iter().skip(1).take(8).filter(|(_, count)| *count > 0) {
+                let _ = write!(out, ", {} {name}", HumanCount(count), name = name.replace('_', " "));
             }
             if counts.files_written > 0 {
                 let _ = write!(out, "; {} files, {} written", HumanCount(counts.files_written), HumanBytes(counts.bytes_written));
             }
             out.push_str(if table.error.is_some() { "; FAILED\n" } else { "\n" });
-            push_stages(&mut out, &table.stages);
+            if !table.stages.is_empty() {
+                let _ = writeln!(out, "  {}", stages_text(&table.stages));
+            }
         }
         if self.tables.is_empty() {
             out.push_str("Nothing is due.\n");
         }
-        let _ = writeln!(out, "{:.2} s", self.elapsed.as_secs_f64());
+        let _ = write!(out, "{:.2} s", self.elapsed.as_secs_f64());
+        if !self.stages.is_empty() {
+            let _ = write!(out, ", of which {}", stages_text(&self.stages));
+        }
+        out.push('\n');
         out
+    }
+
+    pub(crate) fn to_document(&self) -> Value {
+        let tables: Vec<Value> = self.tables.iter().map(TableReport::to_document).collect();
+        json!({ "tables": tables, "seconds": self.elapsed.as_secs_f64(), "stages": stages_document(&self.stages) })
     }
 
     /// One row per table.
@@ -102,32 +124,31 @@ impl SyncReport {
             let counts: UInt64Array = self.tables.iter().map(|table| table.counts.named()[at].1).collect::<Vec<_>>().into();
             columns.push((name, Arc::new(counts)));
         }
-        columns.push(("stages", Arc::new(self.stages()?)));
         let errors: StringArray = self.tables.iter().map(|table| table.error.as_ref().map(ToString::to_string)).collect();
         columns.push(("error", Arc::new(errors)));
         Ok(RecordBatch::try_from_iter(columns)?)
     }
+}
 
-    fn stages(&self) -> Result<ListArray> {
-        let all = || self.tables.iter().flat_map(|table| &table.stages);
-        let names: StringArray = all().map(|stage| Some(stage.stage.as_str())).collect();
-        let seconds: Float64Array = all().map(|stage| Some(stage.elapsed.as_secs_f64())).collect();
-        let fields = Fields::from(vec![Field::new("stage", DataType::Utf8, true), Field::new("seconds", DataType::Float64, true)]);
-        let stages = StructArray::try_new(fields.clone(), vec![Arc::new(names), Arc::new(seconds)], None)?;
-        let lengths = OffsetBuffer::from_lengths(self.tables.iter().map(|table| table.stages.len()));
-        Ok(ListArray::try_new(Arc::new(Field::new("element", DataType::Struct(fields), true)), lengths, Arc::new(stages), None)?)
+impl TableReport {
+    fn to_document(&self) -> Value {
+        let mut document = Map::from_iter([("table".to_owned(), self.table.to_string().into())]);
+        document.extend(self.counts.named().map(|(name, count)| (name.to_owned(), count.into())));
+        document.insert("complete_until".into(), self.complete_until_us.map(|us| format_timestamp(us, Zone::Utc).to_string()).into());
+        document.insert("stages".into(), stages_document(&self.stages));
+        document.insert("error".into(), self.error.as_ref().map(ToString::to_string).into());
+        Value::Object(document)
     }
 }
 
-fn push_stages(out: &mut String, stages: &[StageTime]) {
-    if stages.is_empty() {
-        return;
-    }
-    out.push_str("  ");
-    for (i, stage) in stages.iter().enumerate() {
-        let _ = write!(out, "{}{} {:.2} s", if i == 0 { "" } else { ", " }, stage.stage, stage.elapsed.as_secs_f64());
-    }
-    out.push('\n');
+/// Seconds by stage.
+fn stages_document(stages: &[StageTime]) -> Value {
+    stages.iter().map(|stage| (stage.stage.clone(), Value::from(stage.elapsed.as_secs_f64()))).collect::<Map<_, _>>().into()
+}
+
+fn stages_text(stages: &[StageTime]) -> String {
+    let stages: Vec<String> = stages.iter().map(|stage| format!("{} {:.2} s", stage.stage, stage.elapsed.as_secs_f64())).collect();
+    stages.join(", ")
 }
 
 #[cfg(test)]

@@ -86,7 +86,6 @@ pub(crate) struct SourceSection {
     pub(crate) format: ChangeFormatName,
     pub(crate) tables: Option<Vec<String>>,
     pub(crate) schema: Option<SchemaSection>,
-    pub(crate) columns: Option<Vec<String>>,
     pub(crate) keys: Option<Vec<String>>,
     pub(crate) sequence_by: Option<OneOrMany<String>>,
     pub(crate) fields: Option<FieldsSection>,
@@ -141,7 +140,7 @@ pub(crate) enum DialectName {
 #[serde(deny_unknown_fields)]
 pub(crate) struct FieldsSection {
     pub(crate) op: Option<String>,
-    pub(crate) event_time: Option<String>,
+    pub(crate) time: Option<String>,
     pub(crate) record: Option<String>,
     pub(crate) before: Option<String>,
     pub(crate) table: Option<String>,

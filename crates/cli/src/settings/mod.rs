@@ -10,6 +10,7 @@ mod pattern;
 mod place;
 pub mod request;
 mod source;
+mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -26,7 +27,8 @@ pub use moment::DumpMoment;
 pub(crate) use moment::{parse_dump_moment, parse_moment};
 pub use pattern::TablePattern;
 pub(crate) use source::existing_files;
-pub use source::{ChangeFormat, Dialect, Limits, OnError, PlainFields, SchemaSettings, SourceSettings, TableFormatKind, TableSettings};
+pub use source::{ChangeFormat, Dialect, OnError, PlainFields, SchemaSettings, SourceSettings};
+pub use table::{Limits, TableFormatKind, TableSettings};
 
 use crate::args::GlobalArgs;
 use file::File;

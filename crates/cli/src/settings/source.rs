@@ -1,20 +1,15 @@
-//! Sources, tables and limits, resolved.
+//! Sources, resolved.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono_tz::Tz;
 use waterline_core::error::{Error, Result};
-use waterline_core::partition::PartitionField;
 use waterline_core::table::TableName;
 
 use crate::args;
-use crate::settings::file::{
-    ChangeFormatName, DialectName, FieldsSection, LimitsSection, OnErrorName, OneOrMany, SchemaSection, SourceSection, TableFormatName,
-    TableSection,
-};
-use crate::settings::{TablePattern, absolute};
+use crate::settings::file::{ChangeFormatName, DialectName, FieldsSection, OnErrorName, OneOrMany, SchemaSection, SourceSection};
+use crate::settings::{Limits, TableFormatKind, TablePattern, absolute};
 
 /// Where the name of a table stands in a source's path.
 const TABLE_PLACEHOLDER: &str = "{table}";
@@ -58,7 +53,7 @@ impl SourceSettings {
             format,
             fields: section.fields.map(PlainFields::from).unwrap_or_default(),
             tables: section.tables.unwrap_or_else(|| vec!["*".into()]).into_iter().map(TablePattern::new).collect(),
-            schema: SchemaSettings::from_section(section.schema, section.columns, folder),
+            schema: SchemaSettings::from_section(section.schema, folder),
             keys: section.keys,
             sequence_by: section.sequence_by.map(OneOrMany::into_vec).unwrap_or_default(),
             lateness: section.lateness.map_or(Duration::ZERO, |span| span.0.0),
@@ -150,36 +145,6 @@ impl From<args::OnError> for OnError {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TableFormatKind {
-    #[default]
-    Iceberg,
-}
-
-impl TryFrom<TableFormatName> for TableFormatKind {
-    type Error = Error;
-
-    fn try_from(name: TableFormatName) -> Result<Self> {
-        match name {
-            TableFormatName::Iceberg => Ok(Self::Iceberg),
-            TableFormatName::Delta => {
-                Err(Error::usage("tables in the Delta format cannot be made yet; leave table_format out, or write \"iceberg\""))
-            }
-        }
-    }
-}
-
-impl TryFrom<args::TableFormatArg> for TableFormatKind {
-    type Error = Error;
-
-    fn try_from(arg: args::TableFormatArg) -> Result<Self> {
-        Self::try_from(match arg {
-            args::TableFormatArg::Iceberg => TableFormatName::Iceberg,
-            args::TableFormatArg::Delta => TableFormatName::Delta,
-        })
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
     #[default]
     Postgres,
@@ -210,15 +175,15 @@ pub struct SchemaSettings {
     /// SQL files with CREATE TABLE statements.
     pub ddl: Vec<PathBuf>,
     pub dialect: Dialect,
-    /// Definitions such as `id bigint`, in the dialect.
+    /// Definitions of one table's columns, such as `id bigint`, in the dialect.
     pub columns: Vec<String>,
 }
 
 impl SchemaSettings {
-    fn from_section(section: Option<SchemaSection>, columns: Option<Vec<String>>, folder: &Path) -> Self {
+    fn from_section(section: Option<SchemaSection>, folder: &Path) -> Self {
         let section = section.unwrap_or_default();
         let ddl = section.ddl.into_vec().iter().map(|path| folder.join(path)).collect();
-        Self { ddl, dialect: section.dialect.map(Dialect::from).unwrap_or_default(), columns: columns.unwrap_or_default() }
+        Self { ddl, dialect: section.dialect.map(Dialect::from).unwrap_or_default(), columns: Vec::new() }
     }
 
     /// What the command line says, where it says something.
@@ -243,16 +208,17 @@ pub(crate) fn existing_files(paths: &[PathBuf], cwd: &Path) -> Result<Vec<PathBu
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlainFields {
     pub op: String,
-    pub event_time: String,
+    pub time: String,
     pub record: String,
-    pub before: Option<String>,
-    /// The field that names the table, where the path does not.
-    pub table: Option<String>,
+    /// The row before the change, where records carry one.
+    pub before: String,
+    /// Names the table, where the path does not.
+    pub table: String,
 }
 
 impl Default for PlainFields {
     fn default() -> Self {
-        Self { op: "op".into(), event_time: "updated_at".into(), record: "record".into(), before: None, table: None }
+        Self { op: "op".into(), time: "updated_at".into(), record: "record".into(), before: "before".into(), table: "table".into() }
     }
 }
 
@@ -261,75 +227,10 @@ impl From<FieldsSection> for PlainFields {
         let default = Self::default();
         Self {
             op: section.op.unwrap_or(default.op),
-            event_time: section.event_time.unwrap_or(default.event_time),
+            time: section.time.unwrap_or(default.time),
             record: section.record.unwrap_or(default.record),
-            before: section.before,
-            table: section.table,
-        }
-    }
-}
-
-/// What differs for one table.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TableSettings {
-    pub keys: Option<Vec<String>>,
-    pub sequence_by: Vec<String>,
-    /// Definitions such as `id bigint`, in the dialect of the source.
-    pub columns: Vec<String>,
-    pub partition_by: Vec<PartitionField>,
-    pub enabled: bool,
-    pub properties: BTreeMap<String, String>,
-    pub table_format: Option<TableFormatKind>,
-}
-
-impl Default for TableSettings {
-    fn default() -> Self {
-        Self {
-            keys: None,
-            sequence_by: Vec::new(),
-            columns: Vec::new(),
-            partition_by: Vec::new(),
-            enabled: true,
-            properties: BTreeMap::new(),
-            table_format: None,
-        }
-    }
-}
-
-impl TableSettings {
-    pub(crate) fn from_section(section: TableSection) -> Result<Self> {
-        Ok(Self {
-            keys: section.keys,
-            sequence_by: section.sequence_by.map(OneOrMany::into_vec).unwrap_or_default(),
-            columns: section.columns.unwrap_or_default(),
-            partition_by: section.partition_by.unwrap_or_default().into_iter().map(|field| field.0).collect(),
-            enabled: section.enabled.unwrap_or(true),
-            properties: section.properties.into_iter().map(|(key, value)| (key, value.to_string())).collect(),
-            table_format: section.table_format.map(TableFormatKind::try_from).transpose()?,
-        })
-    }
-}
-
-/// How much is done and held at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    pub batch_rows: usize,
-    pub batch_bytes: usize,
-    pub memory_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { batch_rows: 200_000, batch_bytes: 128 << 20, memory_bytes: 1 << 30 }
-    }
-}
-
-impl Limits {
-    pub(crate) fn overlaid(self, section: &LimitsSection) -> Self {
-        Self {
-            batch_rows: section.batch_rows.map_or(self.batch_rows, std::num::NonZeroUsize::get),
-            batch_bytes: section.batch_size.map_or(self.batch_bytes, |size| size.0.0),
-            memory_bytes: section.memory_limit.map_or(self.memory_bytes, |size| size.0.0),
+            before: section.before.unwrap_or(default.before),
+            table: section.table.unwrap_or(default.table),
         }
     }
 }

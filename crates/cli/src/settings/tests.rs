@@ -28,8 +28,7 @@ limits = { batch_rows = 7 }
 [sources.plain]
 path = ["s3://bucket/in/", "/elsewhere"]
 format = "plain-json"
-fields = { event_time = "at" }
-columns = ["id bigint", "name text"]
+fields = { time = "at" }
 keys = ["id"]
 sequence_by = "version"
 enabled = false
@@ -37,6 +36,7 @@ enabled = false
 [tables."tpcc.customer"]
 keys = ["c_w_id", "c_d_id", "c_id"]
 partition_by = ["bucket(4, c_id)"]
+columns = ["c_w_id integer", "c_d_id integer", "c_id integer"]
 properties = { "write.merge.mode" = "merge-on-read", "format-version" = 2 }
 "#;
 
@@ -62,11 +62,11 @@ fn every_key_finds_its_place() {
     assert_eq!(shop.timezone, Some(chrono_tz::Asia::Tokyo));
     let plain = &settings.sources["plain"];
     assert_eq!(plain.paths, ["s3://bucket/in/", "/elsewhere"]);
-    assert_eq!((plain.fields.op.as_str(), plain.fields.event_time.as_str()), ("op", "at"));
+    assert_eq!((plain.fields.op.as_str(), plain.fields.time.as_str()), ("op", "at"));
     assert_eq!((plain.sequence_by.as_slice(), plain.enabled, plain.limits.batch_rows), (&["version".to_owned()][..], false, 1000));
     let table = settings.table(&"tpcc.customer".parse().unwrap());
     assert_eq!(table.partition_by, [PartitionField { column: "c_id".into(), transform: Transform::Bucket(4) }]);
-    assert_eq!(table.properties["format-version"], "2");
+    assert_eq!((table.properties["format-version"].as_str(), table.columns.len()), ("2", 3));
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn the_template_is_a_configuration_to_which_sections_can_be_appended() {
 fn what_the_template_comments_out_is_right_too() {
     let text: String = template("warehouse").lines().map(uncommented).collect::<Vec<_>>().join("\n");
     let file = parsed(&text);
-    assert_eq!((file.sources.len(), file.tables.len(), file.limits.batch_rows.map(usize::from)), (1, 1, Some(200_000)));
+    assert_eq!((file.sources.len(), file.tables.len(), file.limits.batch_rows.map(usize::from)), (1, 1, Some(1_000_000)));
 }
 
 /// Only lines that are settings behind their `# `.

@@ -6,54 +6,61 @@ fn report() -> SyncReport {
         inserted: 5000,
         updated: 40_000,
         deleted: 5000,
+        below_watermark: 2,
         files_written: 3,
         bytes_written: 6_300_000,
         ..TableCounts::default()
     };
     let stages = vec![
-        StageTime { stage: "decode".into(), elapsed: Duration::from_millis(210) },
+        StageTime { stage: "log".into(), elapsed: Duration::from_millis(40) },
         StageTime { stage: "locate".into(), elapsed: Duration::from_millis(500) },
     ];
-    let good = TableReport { table: "shop.orders".parse().unwrap(), counts, stages, error: None };
+    let good =
+        TableReport { table: "shop.orders".parse().unwrap(), counts, stages, complete_until_us: Some(1_795_225_774_473_380), error: None };
     let bad = TableReport {
         table: "shop.customers".parse().unwrap(),
         counts: TableCounts { rows_read: 7, ..TableCounts::default() },
         stages: Vec::new(),
+        complete_until_us: None,
         error: Some(Error::bad_input("not JSON").with("file", "a.jsonl").with("record", 8)),
     };
-    SyncReport { tables: vec![good, bad], elapsed: Duration::from_millis(1234) }
+    let decode = StageTime { stage: "decode".into(), elapsed: Duration::from_millis(210) };
+    SyncReport { tables: vec![good, bad], stages: vec![decode], elapsed: Duration::from_millis(1234) }
 }
 
 #[test]
 fn people_read_lines_without_zeros() {
     let expected = "\
-shop.orders: 50,000 rows read, 5,000 inserted, 40,000 updated, 5,000 deleted; 3 files, 6.01 MiB written
-  decode 0.21 s, locate 0.50 s
+shop.orders: 50,000 rows read, 5,000 inserted, 40,000 updated, 5,000 deleted, 2 below watermark; 3 files, 6.01 MiB written
+  log 0.04 s, locate 0.50 s
 shop.customers: 7 rows read; FAILED
-1.23 s
+1.23 s, of which decode 0.21 s
 ";
     assert_eq!(report().to_text(), expected);
 }
 
 #[test]
 fn machines_read_every_count() {
+    let expected = serde_json::json!({
+        "tables": [
+            {
+                "table": "shop.orders", "rows_read": 50_000, "inserted": 5000, "updated": 40_000, "deleted": 5000, "late": 0, "repeated": 0,
+                "quarantined": 0, "below_watermark": 2, "unresolved": 0, "files_written": 3, "bytes_written": 6_300_000,
+                "complete_until": "2026-11-21T01:49:34.47338Z", "stages": { "log": 0.04, "locate": 0.5 }, "error": null
+            },
+            {
+                "table": "shop.customers", "rows_read": 7, "inserted": 0, "updated": 0, "deleted": 0, "late": 0, "repeated": 0,
+                "quarantined": 0, "below_watermark": 0, "unresolved": 0, "files_written": 0, "bytes_written": 0,
+                "complete_until": null, "stages": {}, "error": "not JSON (file a.jsonl, record 8)"
+            }
+        ],
+        "seconds": 1.234,
+        "stages": { "decode": 0.21 }
+    });
+    assert_eq!(report().to_document(), expected);
     let batch = report().to_batch().unwrap();
-    let columns: Vec<_> = batch.columns().iter().map(|column| crate::printer::cells::Cells::new(column).unwrap()).collect();
-    let mut json = String::new();
-    for row in 0..2 {
-        let schema = batch.schema();
-        crate::printer::cells::write_object(&mut json, schema.fields().iter().map(|field| field.name().as_str()).zip(&columns), row);
-        json.push('\n');
-    }
-    let expected = concat!(
-        r#"{"table":"shop.orders","rows_read":50000,"inserted":5000,"updated":40000,"deleted":5000,"late":0,"repeated":0,"quarantined":0,"#,
-        r#""files_written":3,"bytes_written":6300000,"stages":[{"stage":"decode","seconds":0.21},{"stage":"locate","seconds":0.5}],"error":null}"#,
-        "\n",
-        r#"{"table":"shop.customers","rows_read":7,"inserted":0,"updated":0,"deleted":0,"late":0,"repeated":0,"quarantined":0,"#,
-        r#""files_written":0,"bytes_written":0,"stages":[],"error":"not JSON (file a.jsonl, record 8)"}"#,
-        "\n",
-    );
-    assert_eq!(json, expected);
+    let read: ArrayRef = Arc::new(UInt64Array::from(vec![50_000, 7]));
+    assert_eq!((batch.num_columns(), batch.column_by_name("rows_read")), (13, Some(&read)));
 }
 
 #[test]

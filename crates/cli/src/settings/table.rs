@@ -1,0 +1,105 @@
+//! What differs for one table, its format, and the limits of jobs.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use waterline_core::error::{Error, Result};
+use waterline_core::partition::PartitionField;
+
+use crate::args;
+use crate::settings::file::{LimitsSection, OneOrMany, TableFormatName, TableSection};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TableFormatKind {
+    #[default]
+    Iceberg,
+}
+
+impl TryFrom<TableFormatName> for TableFormatKind {
+    type Error = Error;
+
+    fn try_from(name: TableFormatName) -> Result<Self> {
+        match name {
+            TableFormatName::Iceberg => Ok(Self::Iceberg),
+            TableFormatName::Delta => {
+                Err(Error::usage("tables in the Delta format cannot be made yet; leave table_format out, or write \"iceberg\""))
+            }
+        }
+    }
+}
+
+impl TryFrom<args::TableFormatArg> for TableFormatKind {
+    type Error = Error;
+
+    fn try_from(arg: args::TableFormatArg) -> Result<Self> {
+        Self::try_from(match arg {
+            args::TableFormatArg::Iceberg => TableFormatName::Iceberg,
+            args::TableFormatArg::Delta => TableFormatName::Delta,
+        })
+    }
+}
+
+/// What differs for one table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableSettings {
+    pub keys: Option<Vec<String>>,
+    pub sequence_by: Vec<String>,
+    /// Definitions such as `id bigint`, in the dialect of the source.
+    pub columns: Vec<String>,
+    pub partition_by: Vec<PartitionField>,
+    pub enabled: bool,
+    pub properties: BTreeMap<String, String>,
+    pub table_format: Option<TableFormatKind>,
+}
+
+impl Default for TableSettings {
+    fn default() -> Self {
+        Self {
+            keys: None,
+            sequence_by: Vec::new(),
+            columns: Vec::new(),
+            partition_by: Vec::new(),
+            enabled: true,
+            properties: BTreeMap::new(),
+            table_format: None,
+        }
+    }
+}
+
+impl TableSettings {
+    pub(crate) fn from_section(section: TableSection) -> Result<Self> {
+        Ok(Self {
+            keys: section.keys,
+            sequence_by: section.sequence_by.map(OneOrMany::into_vec).unwrap_or_default(),
+            columns: section.columns.unwrap_or_default(),
+            partition_by: section.partition_by.unwrap_or_default().into_iter().map(|field| field.0).collect(),
+            enabled: section.enabled.unwrap_or(true),
+            properties: section.properties.into_iter().map(|(key, value)| (key, value.to_string())).collect(),
+            table_format: section.table_format.map(TableFormatKind::try_from).transpose()?,
+        })
+    }
+}
+
+/// How much is done and held at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub batch_rows: usize,
+    pub batch_bytes: usize,
+    pub memory_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { batch_rows: 1_000_000, batch_bytes: 256 << 20, memory_bytes: 1 << 30 }
+    }
+}
+
+impl Limits {
+    pub(crate) fn overlaid(self, section: &LimitsSection) -> Self {
+        Self {
+            batch_rows: section.batch_rows.map_or(self.batch_rows, NonZeroUsize::get),
+            batch_bytes: section.batch_size.map_or(self.batch_bytes, |size| size.0.0),
+            memory_bytes: section.memory_limit.map_or(self.memory_bytes, |size| size.0.0),
+        }
+    }
+}

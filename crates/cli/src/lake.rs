@@ -1,18 +1,23 @@
-//! From settings to what the engine works with: the catalog.
+//! From settings to what the engine works with: the catalog and the lake around it.
 
 use std::sync::Arc;
 
-use waterline_core::error::{Error, Result};
+use waterline_core::error::Result;
 use waterline_core::format::Catalog;
+use waterline_engine::lake::Lake;
 use waterline_env::Env;
+use waterline_iceberg::{FilesystemCatalog, SqlCatalog};
 
 use crate::settings::CatalogSettings;
 
 /// Opens the catalog, and makes it where it is an embedded one that is not there yet.
-pub(crate) async fn open_catalog(settings: &CatalogSettings, _env: &Env) -> Result<Arc<dyn Catalog>> {
-    Err(Error::unsupported("the Iceberg catalog is not connected yet").with("warehouse", settings.warehouse()))
+pub(crate) async fn open_catalog(settings: &CatalogSettings, env: &Env) -> Result<Arc<dyn Catalog>> {
+    Ok(match settings {
+        CatalogSettings::Sql { name, uri, warehouse } => Arc::new(SqlCatalog::connect(uri.expose(), name, warehouse, env.clone()).await?),
+        CatalogSettings::Filesystem { warehouse } => Arc::new(FilesystemCatalog::new(warehouse, env.clone())?),
+    })
 }
 
-pub(crate) fn not_connected() -> Error {
-    Error::unsupported("this command is not connected to the engine yet")
+pub(crate) async fn open_lake(settings: &CatalogSettings, env: &Env) -> Result<Lake> {
+    Ok(Lake::new(open_catalog(settings, env).await?, env.clone()))
 }

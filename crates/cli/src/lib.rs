@@ -1,4 +1,3 @@
-
 //! The command line: what was typed ([`args`]) becomes settings ([`settings`]), each command does one thing with them, and
 //! only the printer prints.
 
@@ -8,6 +7,7 @@ mod context;
 mod discover;
 mod failure;
 mod host;
+mod job;
 mod lake;
 mod logging;
 mod printer;
@@ -26,7 +26,6 @@ use waterline_core::error::{Error, ErrorKind};
 use args::Cli;
 use failure::Failure;
 pub use host::Host;
-pub use printer::Progress;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {

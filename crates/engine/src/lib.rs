@@ -4,6 +4,7 @@ mod bytes_in;
 mod commit;
 pub mod ingest;
 pub mod lake;
+pub mod load;
 pub mod locate;
 pub mod log;
 pub mod merge;

@@ -82,6 +82,22 @@ impl Quarantine {
         Ok(records)
     }
 
+    /// Writes the records into one file, as they were read, to be read again. Returns its URL.
+    pub async fn stage_retry(&self, records: &[(String, BadRecord)]) -> Result<String> {
+        let mut lines = Vec::new();
+        for (_, record) in records {
+            lines.extend_from_slice(record.line()?.trim_ascii_end());
+            lines.push(b'\n');
+        }
+        let url = format!("{}-retried/{}.jsonl", self.folder, self.lake.env.ids.uuid());
+        let (store, path) = self.lake.env.stores.resolve(&url)?;
+        store
+            .put(&path, lines.into())
+            .await
+            .map_err(|e| Error::unavailable("cannot write the records to retry").with("file", &url).caused_by(e))?;
+        Ok(url)
+    }
+
     /// Forgets these files of the quarantine.
     pub async fn drop_files(&self, files: &[String]) -> Result<()> {
         let (store, _) = self.lake.env.stores.resolve(&self.folder)?;

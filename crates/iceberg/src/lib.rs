@@ -1,4 +1,3 @@
-
 //! Apache Iceberg tables, format versions 2 and 3 (version 1 is read), behind the seam of `waterline_core::format`.
 //!
 //! The `iceberg` crate reads and writes the metadata files; snapshots, commits, deletes and scan planning are ours. All

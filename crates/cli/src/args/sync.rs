@@ -52,6 +52,8 @@ pub(crate) struct LimitArgs {
 pub(crate) enum ChangeFormat {
     /// Debezium's JSON, with or without schemas, as values or messages, also flattened
     DebeziumJson,
+    /// Debezium's Avro, with schemas from `avro_schemas` of waterline.toml
+    DebeziumAvro,
     /// {"op": ..., "updated_at": ..., "record": {...}}, names by `fields` of waterline.toml
     PlainJson,
 }

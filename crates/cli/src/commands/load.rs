@@ -1,28 +1,70 @@
 //! `load`: a dump becomes the state of a table at its moment.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use waterline_core::dump::{CsvOptions, DumpFormat, DumpOptions, Header};
 use waterline_core::error::Result;
+use waterline_engine::load::{Existing, LoadRequest};
+use waterline_engine::progress::Progress;
 
 use crate::args::LoadArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::lake::not_connected;
-use crate::printer::{Progress, SyncReport, TableReport};
-use crate::settings::CatalogSettings;
-use crate::settings::request::DumpRequest;
+use crate::job;
+use crate::lake::open_lake;
+use crate::printer::{SyncReport, TableCounts, TableReport};
+use crate::settings::request::{CsvHeader, Disagreement, DumpFormat as Format, DumpRequest};
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &LoadArgs) -> Result<(), Failure> {
     let started_us = context.env.clock.now_us();
     let settings = context.settings()?;
     let request = DumpRequest::resolve(args, &settings, &context.cwd, started_us)?;
     let progress = context.printer.progress();
-    let table = load(&settings.catalog, request, &progress).await?;
+    let lake = open_lake(&settings.catalog, &context.env).await?;
+    let loaded = waterline_engine::load::load(&lake, &load_request(&request)?, &progress as &dyn Progress).await?;
+    let counts = TableCounts {
+        rows_read: loaded.rows,
+        inserted: loaded.rows,
+        files_written: loaded.files + loaded.merge.files,
+        bytes_written: loaded.bytes + loaded.merge.bytes,
+        ..TableCounts::default()
+    };
+    let table = TableReport { table: loaded.table, counts, stages: Vec::new(), complete_until_us: None, error: None };
     let elapsed = Duration::from_micros(u64::try_from(context.env.clock.now_us() - started_us).unwrap_or(0));
-    context.printer.report(&SyncReport { tables: vec![table], stages: Vec::new(), elapsed })
+    context.printer.report(&SyncReport { tables: vec![table], elapsed, ..SyncReport::default() })
 }
 
-/// The call into the engine.
-async fn load(_catalog: &CatalogSettings, _request: DumpRequest, _progress: &dyn Progress) -> Result<TableReport> {
-    Err(not_connected())
+fn load_request(request: &DumpRequest) -> Result<LoadRequest> {
+    let tables = BTreeMap::from([(request.table.clone(), request.settings.clone())]);
+    let schema = job::schema(&request.schema, &tables)?;
+    let except_columns = schema.ddl.as_ref().map(|ddl| ddl.computed_columns(&request.table).to_vec()).unwrap_or_default();
+    let general = DumpOptions { timezone: request.timezone, except_columns };
+    Ok(LoadRequest {
+        table: request.table.clone(),
+        paths: request.paths.clone(),
+        format: match &request.format {
+            Format::Parquet => DumpFormat::Parquet,
+            Format::JsonLines => DumpFormat::JsonLines(general),
+            Format::Csv(csv) => DumpFormat::Csv(CsvOptions {
+                delimiter: csv.delimiter,
+                quote: csv.quote,
+                escape: csv.quote,
+                null: csv.null.clone(),
+                header: match csv.header {
+                    CsvHeader::Present => Header::Present,
+                    CsvHeader::Absent => Header::Absent,
+                },
+                general,
+            }),
+        },
+        at: request.at,
+        schema,
+        settings: job::table_settings(&request.settings, None),
+        existing: match request.disagreement {
+            Disagreement::Refuse => Existing::Refuse,
+            Disagreement::Supersede => Existing::Supersede,
+        },
+        limits: job::limits(&request.limits),
+    })
 }

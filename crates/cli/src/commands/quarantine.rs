@@ -1,31 +1,73 @@
 //! `quarantine`: the records that were put aside.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
 use waterline_core::error::Result;
 use waterline_core::table::TableName;
+use waterline_engine::lake::Lake;
+use waterline_engine::quarantine::{BadRecord, Quarantine};
 
 use crate::args::{QuarantineArgs, QuarantineCommand};
+use crate::commands::sync;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::lake::not_connected;
+use crate::lake::open_lake;
+use crate::settings::request::SyncRequest;
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &QuarantineArgs) -> Result<(), Failure> {
-    let _catalog = context.catalog().await?;
+    let lake = open_lake(&context.settings()?.catalog, &context.env).await?;
     match &args.command {
-        QuarantineCommand::List(args) => list(args.table.parse()?).await?,
-        QuarantineCommand::Retry(args) => retry(args.table.parse()?).await?,
-        QuarantineCommand::Drop(args) => forget(args.table.parse()?).await?,
+        QuarantineCommand::List(args) => list(context, &lake, &args.table.parse()?).await,
+        QuarantineCommand::Retry(args) => retry(context, &lake, &args.table.parse()?).await,
+        QuarantineCommand::Drop(args) => forget(context, &lake, &args.table.parse()?).await,
     }
+}
+
+async fn open(lake: &Lake, table: &TableName) -> Result<(Quarantine, Vec<(String, BadRecord)>)> {
+    let quarantine = Quarantine::of(lake, &lake.table(table).await?.head().await?);
+    let records = quarantine.list().await?;
+    Ok((quarantine, records))
+}
+
+async fn list(context: &mut Context<'_>, lake: &Lake, table: &TableName) -> Result<(), Failure> {
+    let (_, records) = open(lake, table).await?;
+    let texts =
+        |of: fn(&BadRecord) -> &str| Arc::new(records.iter().map(|(_, record)| Some(of(record))).collect::<StringArray>()) as ArrayRef;
+    let numbers =
+        |of: fn(&BadRecord) -> u64| Arc::new(records.iter().map(|(_, record)| Some(of(record))).collect::<UInt64Array>()) as ArrayRef;
+    let rows = RecordBatch::try_from_iter([
+        ("file", texts(|record| &record.file)),
+        ("record", numbers(|record| record.record)),
+        ("offset_bytes", numbers(|record| record.offset_bytes)),
+        ("reason", texts(|record| &record.reason)),
+    ]);
+    context.printer.batch(&rows.map_err(waterline_core::error::Error::from)?)
+}
+
+/// Reads the records again, as the table's source reads them; those that still cannot be taken are put aside again.
+async fn retry(context: &mut Context<'_>, lake: &Lake, table: &TableName) -> Result<(), Failure> {
+    let (quarantine, records) = open(lake, table).await?;
+    if records.is_empty() {
+        context.printer.note("The quarantine is empty.");
+        return Ok(());
+    }
+    let retried = quarantine.stage_retry(&records).await?;
+    let settings = context.settings()?;
+    let catalog = settings.catalog.clone();
+    sync::sync(context, &catalog, SyncRequest::retry(table, retried, &settings)?).await?;
+    Ok(quarantine.drop_files(&files(&records)).await?)
+}
+
+async fn forget(context: &mut Context<'_>, lake: &Lake, table: &TableName) -> Result<(), Failure> {
+    let (quarantine, records) = open(lake, table).await?;
+    quarantine.drop_files(&files(&records)).await?;
+    context.printer.note(&format!("Dropped {} records.", records.len()));
     Ok(())
 }
 
-async fn list(_table: TableName) -> Result<()> {
-    Err(not_connected())
-}
-
-async fn retry(_table: TableName) -> Result<()> {
-    Err(not_connected())
-}
-
-async fn forget(_table: TableName) -> Result<()> {
-    Err(not_connected())
+fn files(records: &[(String, BadRecord)]) -> Vec<String> {
+    let mut files: Vec<String> = records.iter().map(|(file, _)| file.clone()).collect();
+    files.dedup();
+    files
 }

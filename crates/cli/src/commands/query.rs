@@ -4,14 +4,16 @@ use std::io::Read;
 
 use datafusion::physical_plan::SendableRecordBatchStream;
 use futures::TryStreamExt;
-use waterline_core::error::{Error, ErrorKind, Result};
+use waterline_core::error::{Error, Result};
+use waterline_engine::read::{ReadAt, SessionOptions, from_datafusion, session};
+use waterline_env::Env;
 
 use crate::args::QueryArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::lake::not_connected;
+use crate::lake::open_catalog;
 use crate::settings::CatalogSettings;
-use crate::settings::request::QueryRequest;
+use crate::settings::request::{Cut, QueryRequest};
 
 /// Reads the query from standard input.
 const STDIN: &str = "-";
@@ -20,9 +22,9 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &QueryArgs) -> Result<(
     let settings = context.settings()?;
     let sql = if args.sql == STDIN { read_stdin()? } else { args.sql.clone() };
     let request = QueryRequest::resolve(args, sql, &settings)?;
-    let mut batches = query(&settings.catalog, request).await?;
+    let mut batches = query(&settings.catalog, &context.env, request).await?;
     let mut rows = context.printer.rows(batches.schema());
-    while let Some(batch) = batches.try_next().await.map_err(|e| Error::new(ErrorKind::BadInput, "the query failed").caused_by(e))? {
+    while let Some(batch) = batches.try_next().await.map_err(from_datafusion)? {
         rows.write(&batch)?;
     }
     rows.finish()
@@ -35,6 +37,13 @@ fn read_stdin() -> Result<String> {
 }
 
 /// The call into the engine.
-async fn query(_catalog: &CatalogSettings, _request: QueryRequest) -> Result<SendableRecordBatchStream> {
-    Err(not_connected())
+async fn query(catalog: &CatalogSettings, env: &Env, request: QueryRequest) -> Result<SendableRecordBatchStream> {
+    let at = match request.cut {
+        Cut::Newest => ReadAt::Head,
+        Cut::Snapshot(name) => ReadAt::Version(name.parse()?),
+        Cut::CommittedBy(at_us) => ReadAt::CommittedBy(at_us.div_euclid(1000)),
+    };
+    let options = SessionOptions { memory_bytes: request.memory_bytes, partitions: None };
+    let session = session(open_catalog(catalog, env).await?, env, at, &options)?;
+    waterline_engine::read::query(&session, &request.sql).await?.execute_stream().await.map_err(from_datafusion)
 }

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use waterline_core::error::Result;
+use waterline_engine::ingest::{IngestOptions, Mode, OnError as EngineOnError, TableOutcome, ingest};
+use waterline_engine::progress::Progress;
 
 use crate::args::{RunArgs, SyncArgs};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::lake::not_connected;
-use crate::printer::{Progress, SyncReport};
-use crate::settings::CatalogSettings;
-use crate::settings::request::{Stage, SyncRequest};
+use crate::job;
+use crate::lake::open_lake;
+use crate::printer::{StageTime, SyncReport, TableCounts, TableReport};
+use crate::settings::request::{SourceSelection, Stage, SyncRequest};
+use crate::settings::{CatalogSettings, OnError};
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &RunArgs) -> Result<(), Failure> {
     let settings = context.settings()?;
@@ -26,15 +29,73 @@ pub(crate) async fn take(context: &mut Context<'_>, stage: Stage, args: &SyncArg
     sync(context, &catalog, request).await
 }
 
-async fn sync(context: &mut Context<'_>, catalog: &CatalogSettings, request: SyncRequest) -> Result<(), Failure> {
+/// Source by source; one that cannot be read does not keep the others from going on.
+pub(super) async fn sync(context: &mut Context<'_>, catalog: &CatalogSettings, request: SyncRequest) -> Result<(), Failure> {
     let started_us = context.env.clock.now_us();
     let progress = context.printer.progress();
-    let report = call(catalog, request, &progress).await?;
-    let elapsed = Duration::from_micros(u64::try_from(context.env.clock.now_us() - started_us).unwrap_or(0));
-    context.printer.report(&SyncReport { elapsed, ..report })
+    let lake = open_lake(catalog, &context.env).await?;
+    let mut report = SyncReport::default();
+    let mut decoding = Duration::ZERO;
+    for selection in &request.sources {
+        let source = job::source(selection, &request.tables)?;
+        match ingest(&lake, &source, &options(&request, selection), &progress as &dyn Progress).await {
+            Ok(done) => {
+                decoding += done.decode_time;
+                report.tables.extend(done.tables.into_iter().map(table_report));
+            }
+            Err(error) => report.failed_sources.push((selection.source.name.clone(), error)),
+        }
+    }
+    report.stages.push(stage("read and decode", decoding));
+    report.elapsed = Duration::from_micros(u64::try_from(context.env.clock.now_us() - started_us).unwrap_or(0));
+    context.printer.report(&report)
 }
 
-/// The call into the engine, source by source.
-async fn call(_catalog: &CatalogSettings, _request: SyncRequest, _progress: &dyn Progress) -> Result<SyncReport> {
-    Err(not_connected())
+fn options(request: &SyncRequest, selection: &SourceSelection) -> IngestOptions {
+    IngestOptions {
+        mode: match request.stage {
+            Stage::Log => Mode::Log,
+            Stage::Merge => Mode::Merge,
+        },
+        on_error: match selection.source.on_error {
+            OnError::Stop => EngineOnError::Stop,
+            OnError::Quarantine => EngineOnError::Quarantine,
+        },
+        limits: job::limits(&selection.source.limits),
+        complete_until_us: request.complete_until_us,
+    }
+}
+
+fn table_report(outcome: TableOutcome) -> TableReport {
+    let TableOutcome { report, result } = outcome;
+    let merge = report.merge;
+    TableReport {
+        counts: TableCounts {
+            rows_read: report.rows_read,
+            inserted: merge.inserted,
+            updated: merge.updated,
+            deleted: merge.deleted,
+            late: report.late,
+            repeated: report.repeated,
+            quarantined: report.quarantined,
+            below_watermark: report.below_watermark,
+            unresolved: merge.unresolved,
+            files_written: report.log_files + merge.files,
+            bytes_written: report.log_bytes + merge.bytes,
+        },
+        stages: vec![
+            stage("log", report.log_time),
+            stage("collapse", merge.stages.collapse),
+            stage("locate", merge.stages.locate),
+            stage("write", merge.stages.write),
+            stage("commit", merge.stages.commit),
+        ],
+        complete_until_us: report.watermark_us,
+        error: result.err(),
+        table: report.table,
+    }
+}
+
+pub(super) fn stage(name: &str, elapsed: Duration) -> StageTime {
+    StageTime { stage: name.into(), elapsed }
 }

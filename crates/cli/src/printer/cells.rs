@@ -15,7 +15,7 @@ use arrow::datatypes::{
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use waterline_core::error::Result;
 
-use crate::printer::calendar::{Zone, format_date, format_time, format_timestamp};
+use waterline_core::text::{Zone, format_date, format_time, format_timestamp};
 
 pub(crate) struct Cells {
     array: ArrayRef,

@@ -1,6 +1,5 @@
 //! The only place that prints. Results go to standard output, everything else to standard error.
 
-mod calendar;
 mod cells;
 mod progress;
 mod report;
@@ -15,9 +14,8 @@ use arrow::record_batch::RecordBatch;
 use crate::args::{ColorWhen, GlobalArgs, OutputFormat};
 use crate::failure::Failure;
 use crate::host::Host;
-pub use progress::Progress;
 pub(crate) use progress::TerminalProgress;
-pub(crate) use report::{SyncReport, TableReport};
+pub(crate) use report::{StageTime, SyncReport, TableCounts, TableReport};
 pub(crate) use rows::RowWriter;
 use table::Layout;
 

@@ -4,14 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-
-/// Told by the engine how far it is.
-pub trait Progress: Send + Sync {
-    /// A stage begins. `total_bytes` is how much input it has, when that is known.
-    fn begin(&self, stage: &str, total_bytes: Option<u64>);
-    fn advance(&self, bytes: u64, rows: u64);
-    fn end(&self);
-}
+use waterline_engine::progress::Progress;
 
 const REDRAW: Duration = Duration::from_millis(120);
 

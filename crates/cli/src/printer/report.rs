@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::table::TableName;
 
-use crate::printer::calendar::{Zone, format_timestamp};
+use waterline_core::text::{Zone, format_timestamp};
 
 #[derive(Debug, Default)]
 pub(crate) struct SyncReport {
@@ -19,6 +19,8 @@ pub(crate) struct SyncReport {
     /// What is done for all tables at once, such as decoding.
     pub(crate) stages: Vec<StageTime>,
     pub(crate) elapsed: Duration,
+    /// Sources that could not be read at all.
+    pub(crate) failed_sources: Vec<(String, Error)>,
 }
 
 #[derive(Debug)]
@@ -75,8 +77,9 @@ impl TableCounts {
 }
 
 impl SyncReport {
-    pub(crate) fn errors(&self) -> impl Iterator<Item = (&TableName, &Error)> {
-        self.tables.iter().filter_map(|table| table.error.as_ref().map(|error| (&table.table, error)))
+    pub(crate) fn errors(&self) -> impl Iterator<Item = (String, &Error)> {
+        let tables = self.tables.iter().filter_map(|table| table.error.as_ref().map(|error| (table.table.to_string(), error)));
+        tables.chain(self.failed_sources.iter().map(|(source, error)| (format!("source {source}"), error)))
     }
 
     /// The kind whose exit code is the highest.

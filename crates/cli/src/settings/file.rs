@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use chrono_tz::Tz;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
+use waterline_core::decode::{BinaryMode, DecimalMode, PlainFields, TimePrecision};
 use waterline_core::error::{Error, Result};
 use waterline_core::partition::PartitionField;
 use waterline_core::table::TableName;
@@ -88,20 +89,36 @@ pub(crate) struct SourceSection {
     pub(crate) schema: Option<SchemaSection>,
     pub(crate) keys: Option<Vec<String>>,
     pub(crate) sequence_by: Option<OneOrMany<String>>,
-    pub(crate) fields: Option<FieldsSection>,
+    pub(crate) fields: Option<PlainFields>,
     pub(crate) lateness: Option<Parsed<Span>>,
     pub(crate) timezone: Option<Parsed<Tz>>,
     pub(crate) on_error: Option<OnErrorName>,
     pub(crate) table_format: Option<TableFormatName>,
     pub(crate) enabled: Option<bool>,
+    /// How the connector's converter was set, where the values alone do not show it.
+    #[serde(default)]
+    pub(crate) modes: ConverterModes,
+    pub(crate) avro_schemas: Option<PathBuf>,
     #[serde(default)]
     pub(crate) limits: LimitsSection,
+}
+
+/// Debezium's words for how values are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConverterModes {
+    pub decimal: DecimalMode,
+    pub time: TimePrecision,
+    pub binary: BinaryMode,
+    /// Placeholder of columns that were not sent.
+    pub unavailable_value: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ChangeFormatName {
     DebeziumJson,
+    DebeziumAvro,
     PlainJson,
 }
 
@@ -133,17 +150,6 @@ pub(crate) enum DialectName {
     Postgres,
     #[serde(alias = "mariadb")]
     Mysql,
-}
-
-/// Names of the plain form's fields.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FieldsSection {
-    pub(crate) op: Option<String>,
-    pub(crate) time: Option<String>,
-    pub(crate) record: Option<String>,
-    pub(crate) before: Option<String>,
-    pub(crate) table: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

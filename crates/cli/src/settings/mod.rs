@@ -5,7 +5,6 @@ mod amount;
 mod catalog;
 mod expand;
 pub(crate) mod file;
-mod moment;
 mod pattern;
 mod place;
 pub mod request;
@@ -17,17 +16,18 @@ use std::path::{Component, Path, PathBuf};
 
 use chrono_tz::Tz;
 use waterline_core::error::{Error, Result};
+use waterline_core::moments::DumpMoment;
+pub(crate) use waterline_core::moments::{parse_dump_moment, parse_moment};
 use waterline_core::table::TableName;
 
 pub use amount::Secret;
 pub use catalog::CatalogSettings;
 pub use expand::Variables;
 pub(crate) use expand::parse_editable;
-pub use moment::DumpMoment;
-pub(crate) use moment::{parse_dump_moment, parse_moment};
+pub(crate) use file::ConverterModes;
 pub use pattern::TablePattern;
 pub(crate) use source::existing_files;
-pub use source::{ChangeFormat, Dialect, OnError, PlainFields, SchemaSettings, SourceSettings};
+pub use source::{ChangeFormat, Dialect, OnError, SchemaSettings, SourceSettings};
 pub use table::{Limits, TableFormatKind, TableSettings};
 
 use crate::args::GlobalArgs;

@@ -199,6 +199,22 @@ impl SyncRequest {
         })
     }
 
+    /// One table's records that were put aside, from a file that holds them again.
+    pub(crate) fn retry(table: &TableName, file: String, settings: &Settings) -> Result<Self> {
+        let feeding = settings.sources.values().find(|source| source.feeds(table));
+        let mut source = feeding.cloned().unwrap_or_else(|| SourceSettings::ad_hoc(ChangeFormat::DebeziumJson, settings.limits));
+        let of_table = settings.table(table);
+        source.schema = schema(Some(&source), &of_table);
+        source.paths = vec![file];
+        source.on_error = OnError::Quarantine;
+        Ok(Self {
+            stage: Stage::Merge,
+            complete_until_us: None,
+            sources: vec![SourceSelection { source, table: Some(table.clone()) }],
+            tables: BTreeMap::from([(table.clone(), of_table)]),
+        })
+    }
+
     fn all(stage: Stage, limits: &LimitArgs, zone: Option<Tz>, settings: Settings) -> Result<Self> {
         if settings.sources.is_empty() {
             return Err(Error::usage("no source is configured; `waterline add PATH` finds one"));

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use waterline_core::decode::PlainFields;
 use waterline_core::error::{Error, Result};
 use waterline_core::table::TableName;
 
 use crate::args;
-use crate::settings::file::{ChangeFormatName, DialectName, FieldsSection, OnErrorName, OneOrMany, SchemaSection, SourceSection};
+use crate::settings::file::{ChangeFormatName, ConverterModes, DialectName, OnErrorName, OneOrMany, SchemaSection, SourceSection};
 use crate::settings::{Limits, TableFormatKind, TablePattern, absolute};
 
 /// Where the name of a table stands in a source's path.
@@ -29,6 +30,9 @@ pub struct SourceSettings {
     pub keys: Option<Vec<String>>,
     /// Columns that order events, for sources without an order of their own.
     pub sequence_by: Vec<String>,
+    pub modes: ConverterModes,
+    /// File of a schema registry's schemas, for [`ChangeFormat::DebeziumAvro`].
+    pub avro_schemas: Option<PathBuf>,
     pub lateness: Duration,
     pub timezone: Option<Tz>,
     pub on_error: OnError,
@@ -51,11 +55,13 @@ impl SourceSettings {
             name: name.to_owned(),
             paths,
             format,
-            fields: section.fields.map(PlainFields::from).unwrap_or_default(),
+            fields: section.fields.unwrap_or_default(),
             tables: section.tables.unwrap_or_else(|| vec!["*".into()]).into_iter().map(TablePattern::new).collect(),
             schema: SchemaSettings::from_section(section.schema, folder),
             keys: section.keys,
             sequence_by: section.sequence_by.map(OneOrMany::into_vec).unwrap_or_default(),
+            modes: section.modes,
+            avro_schemas: section.avro_schemas.map(|path| folder.join(path)),
             lateness: section.lateness.map_or(Duration::ZERO, |span| span.0.0),
             timezone: section.timezone.map(|zone| zone.0),
             on_error: section.on_error.map_or(OnError::Stop, OnError::from),
@@ -76,6 +82,8 @@ impl SourceSettings {
             schema: SchemaSettings::default(),
             keys: None,
             sequence_by: Vec::new(),
+            modes: ConverterModes::default(),
+            avro_schemas: None,
             lateness: Duration::ZERO,
             timezone: None,
             on_error: OnError::Stop,
@@ -98,6 +106,7 @@ impl SourceSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeFormat {
     DebeziumJson,
+    DebeziumAvro,
     PlainJson,
 }
 
@@ -105,6 +114,7 @@ impl From<ChangeFormatName> for ChangeFormat {
     fn from(name: ChangeFormatName) -> Self {
         match name {
             ChangeFormatName::DebeziumJson => Self::DebeziumJson,
+            ChangeFormatName::DebeziumAvro => Self::DebeziumAvro,
             ChangeFormatName::PlainJson => Self::PlainJson,
         }
     }
@@ -114,6 +124,7 @@ impl From<args::ChangeFormat> for ChangeFormat {
     fn from(arg: args::ChangeFormat) -> Self {
         match arg {
             args::ChangeFormat::DebeziumJson => Self::DebeziumJson,
+            args::ChangeFormat::DebeziumAvro => Self::DebeziumAvro,
             args::ChangeFormat::PlainJson => Self::PlainJson,
         }
     }
@@ -201,36 +212,5 @@ pub(crate) fn existing_files(paths: &[PathBuf], cwd: &Path) -> Result<Vec<PathBu
     match paths.iter().find(|path| !path.is_file()) {
         Some(missing) => Err(Error::usage("a file does not exist").with("file", missing.display())),
         None => Ok(paths),
-    }
-}
-
-/// Names of the fields of `{"op": "c", "updated_at": "...", "record": {...}}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlainFields {
-    pub op: String,
-    pub time: String,
-    pub record: String,
-    /// The row before the change, where records carry one.
-    pub before: String,
-    /// Names the table, where the path does not.
-    pub table: String,
-}
-
-impl Default for PlainFields {
-    fn default() -> Self {
-        Self { op: "op".into(), time: "updated_at".into(), record: "record".into(), before: "before".into(), table: "table".into() }
-    }
-}
-
-impl From<FieldsSection> for PlainFields {
-    fn from(section: FieldsSection) -> Self {
-        let default = Self::default();
-        Self {
-            op: section.op.unwrap_or(default.op),
-            time: section.time.unwrap_or(default.time),
-            record: section.record.unwrap_or(default.record),
-            before: section.before.unwrap_or(default.before),
-            table: section.table.unwrap_or(default.table),
-        }
     }
 }

@@ -39,6 +39,8 @@ pub struct Source {
     pub lateness_us: i64,
     pub tables: TableSelection,
     pub table_settings: BTreeMap<TableName, TableSettings>,
+    /// For tables that have none of their own.
+    pub default_settings: TableSettings,
 }
 
 /// Which tables of a source are taken.
@@ -356,7 +358,7 @@ impl<'a> Job<'a> {
     }
 
     fn settings_of(&self, table: &TableName) -> TableSettings {
-        self.source.table_settings.get(table).cloned().unwrap_or_default()
+        self.source.table_settings.get(table).unwrap_or(&self.source.default_settings).clone()
     }
 
     async fn open(&mut self, table: &TableName, first: Option<&Change<'_>>) -> Result<()> {

@@ -45,6 +45,16 @@ impl ParquetFile {
         Ok(stream.map(move |batch| adapter.adapt(&batch.map_err(|e| adapter.failed(e))?)).boxed())
     }
 
+    /// Reads all rows with the file's own columns, as a dump of another tool has them.
+    pub async fn read_as_stored(&self, batch_rows: usize) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let url = self.stored.url().to_owned();
+        let failed = move |e| from_parquet(e, &url);
+        let metadata = ArrowReaderMetadata::try_new(self.footer.clone(), ArrowReaderOptions::new()).map_err(&failed)?;
+        let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(self.stored.clone(), metadata).with_batch_size(batch_rows);
+        let stream = builder.build().map_err(&failed)?;
+        Ok(stream.map(move |batch| batch.map_err(&failed)).boxed())
+    }
+
     /// [`Self::read`], with the position of each row.
     pub async fn read_with_positions(
         &self,

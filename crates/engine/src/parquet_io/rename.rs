@@ -58,39 +58,38 @@ impl Matching {
         }
     }
 
-    /// The column under this name; what is inside follows the table's type as far as that has the same shape.
+    /// The column under this name, and what is inside of it.
     fn column(&self, column: &Type, name: &str, data_type: &DataType) -> Result<Type> {
-        let inside = self.inside(column.name());
-        match column {
-            Type::PrimitiveType { .. } => primitive(column, name),
-            Type::GroupType { fields: children, .. } => {
-                let children = match (column.get_basic_info().converted_type(), data_type, children.as_slice()) {
-                    (ConvertedType::LIST, DataType::List(element), [repeated]) => vec![Arc::new(inside.list(column, repeated, element)?)],
-                    (ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE, DataType::Map(entries, _), [repeated]) => {
-                        vec![Arc::new(inside.map(repeated, entries)?)]
-                    }
-                    (_, DataType::Struct(fields), children) => inside.children(children, fields)?,
-                    (_, _, children) => children
-                        .iter()
-                        .map(|child| inside.column(child, child.name(), &DataType::Null).map(Arc::new))
-                        .collect::<Result<_>>()?,
-                };
-                group(column, name, children)
-            }
-        }
+        self.inside(column.name()).node(column, name, data_type)
     }
 
-    /// The repeated node inside of a list (Parquet spec, "Lists", with its rules for older files).
+    /// A node under this name. What is inside follows the table's type as far as that has the same shape.
+    fn node(&self, node: &Type, name: &str, data_type: &DataType) -> Result<Type> {
+        let Type::GroupType { fields: children, .. } = node else { return primitive(node, name) };
+        let children = match (node.get_basic_info().converted_type(), data_type, children.as_slice()) {
+            (ConvertedType::LIST, DataType::List(element), [repeated]) => vec![Arc::new(self.list(node, repeated, element)?)],
+            (ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE, DataType::Map(entries, _), [repeated]) => {
+                vec![Arc::new(self.map(repeated, entries)?)]
+            }
+            (_, DataType::Struct(fields), children) => self.children(children, fields)?,
+            (_, _, children) => {
+                children.iter().map(|child| self.column(child, child.name(), &DataType::Null).map(Arc::new)).collect::<Result<_>>()?
+            }
+        };
+        group(node, name, children)
+    }
+
+    /// The repeated node inside of a list (Parquet spec, "Lists", with its rules for older files). Name mappings call its
+    /// element `element`, whatever the file does.
     fn list(&self, list: &Type, repeated: &Type, element: &Field) -> Result<Type> {
+        let inside = self.inside("element");
         match repeated {
-            Type::GroupType { fields, .. } if !is_element(list, repeated) => match fields.as_slice() {
-                [item] => {
-                    let item = self.column(item, element.name(), element.data_type())?;
-                    group(repeated, repeated.name(), vec![Arc::new(item)])
+            Type::GroupType { fields, .. } => match fields.as_slice() {
+                [item] if !is_element(list, repeated) => {
+                    group(repeated, repeated.name(), vec![Arc::new(inside.node(item, element.name(), element.data_type())?)])
                 }
-                _ => self.column(repeated, repeated.name(), element.data_type()),
+                _ => inside.node(repeated, repeated.name(), element.data_type()),
             },
-            Type::GroupType { .. } => self.column(repeated, repeated.name(), element.data_type()),
             Type::PrimitiveType { .. } => primitive(repeated, element.name()),
         }
     }
@@ -98,10 +97,10 @@ impl Matching {
     /// The repeated node inside of a map, whose children are key and value.
     fn map(&self, repeated: &Type, entries: &Field) -> Result<Type> {
         let (Type::GroupType { fields: children, .. }, DataType::Struct(fields)) = (repeated, entries.data_type()) else {
-            return self.column(repeated, repeated.name(), &DataType::Null);
+            return self.node(repeated, repeated.name(), &DataType::Null);
         };
-        let named =
-            children.iter().zip(fields.iter()).map(|(child, field)| self.column(child, field.name(), field.data_type()).map(Arc::new));
+        let pairs = children.iter().zip(fields.iter()).zip(["key", "value"]);
+        let named = pairs.map(|((child, field), part)| self.inside(part).node(child, field.name(), field.data_type()).map(Arc::new));
         group(repeated, entries.name(), named.collect::<Result<_>>()?)
     }
 
@@ -115,7 +114,7 @@ impl Matching {
 
 /// Whether the repeated group of a list is the element itself.
 fn is_element(list: &Type, repeated: &Type) -> bool {
-    repeated.get_fields().len() != 1 || repeated.name() == "array" || repeated.name() == format!("{}_tuple", list.name())
+    repeated.name() == "array" || repeated.name() == format!("{}_tuple", list.name())
 }
 
 fn has_ids(node: &Type) -> bool {

@@ -11,7 +11,8 @@ use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::conjunction;
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
-use waterline_core::format::{FilePruner, FileSummary, KeepAll};
+use waterline_core::format::{Bounds, FilePruner, FileSummary, KeepAll};
+use waterline_core::value::Value;
 
 use crate::parquet_io::{constants, scalar};
 
@@ -45,11 +46,7 @@ struct Summary<'a> {
 }
 
 impl Summary<'_> {
-    fn bound(
-        &self,
-        column: &Column,
-        pick: impl Fn(&waterline_core::format::Bounds) -> Option<&waterline_core::value::Value>,
-    ) -> Option<ArrayRef> {
+    fn bound(&self, column: &Column, pick: impl Fn(&Bounds) -> Option<&Value>) -> Option<ArrayRef> {
         let data_type = self.schema.field_with_name(&column.name).ok()?.data_type();
         let value = match self.constants.get(&column.name) {
             Some(value) if !value.is_null() => value.clone(),

@@ -69,10 +69,6 @@ impl LakeTable {
         Ok(Self { format, state, files, columns, schema })
     }
 
-    pub fn state(&self) -> &TableState {
-        &self.state
-    }
-
     /// The files that may hold rows of the answer, with their deletes; no more than hold `limit` rows.
     async fn plan(&self, pruner: &dyn FilePruner, limit: Option<usize>) -> Result<Scan> {
         let limit = limit.map_or(u64::MAX, |rows| rows as u64);
@@ -115,12 +111,11 @@ impl LakeTable {
         let mut statistics = Statistics::new_unknown(&self.schema).with_num_rows(Precision::Exact(rows));
         for (name, value) in constants {
             let Some(column) = self.schema.index_of(&name).ok().and_then(|at| statistics.column_statistics.get_mut(at)) else { continue };
-            *column = match value.is_null() {
-                true => ColumnStatistics::new_unknown().with_null_count(Precision::Exact(rows)),
-                false => ColumnStatistics::new_unknown()
-                    .with_null_count(Precision::Exact(0))
-                    .with_min_value(Precision::Exact(value.clone()))
-                    .with_max_value(Precision::Exact(value)),
+            let known = ColumnStatistics::new_unknown().with_null_count(Precision::Exact(if value.is_null() { rows } else { 0 }));
+            *column = if value.is_null() {
+                known
+            } else {
+                known.with_min_value(Precision::Exact(value.clone())).with_max_value(Precision::Exact(value))
             };
         }
         Some(statistics)

@@ -101,22 +101,60 @@ async fn files_without_ids_are_matched_by_name() {
 
 #[tokio::test]
 async fn files_without_ids_follow_the_tables_name_mapping() {
-    let point = |x: &str| DataType::Struct(Fields::from(vec![without_id(x, DataType::Int64)]));
-    let table_point = DataType::Struct(Fields::from(vec![column(4, "x", DataType::Int64)]));
-    let mut lake =
-        Lake::new(Schema::new(vec![column(1, "id", DataType::Int64), column(2, "label", DataType::Utf8), column(3, "point", table_point)]));
+    let point = |x: Field| DataType::Struct(Fields::from(vec![x]));
+    let table_list = DataType::List(Arc::new(column(6, "element", point(column(7, "y", DataType::Int64)))));
+    let mut lake = Lake::new(Schema::new(vec![
+        column(1, "id", DataType::Int64),
+        column(2, "label", DataType::Utf8),
+        column(3, "point", point(column(4, "x", DataType::Int64))),
+        column(5, "points", table_list),
+    ]));
     let mapping = r#"[{"field-id": 1, "names": ["id", "key"]}, {"field-id": 2, "names": ["text"]},
-        {"field-id": 3, "names": ["point"], "fields": [{"field-id": 4, "names": ["left"]}]}]"#;
+        {"field-id": 3, "names": ["point"], "fields": [{"field-id": 4, "names": ["left"]}]},
+        {"field-id": 5, "names": ["all"], "fields": [{"field-id": 6, "names": ["element"], "fields": [{"field-id": 7, "names": ["top"]}]}]}]"#;
     lake.state.properties.insert("schema.name-mapping.default".into(), mapping.into());
     let left = StructArray::from(vec![(Arc::new(without_id("left", DataType::Int64)), longs([9]))]);
+    let tops = StructArray::from(vec![
+        (Arc::new(without_id("top", DataType::Int64)), longs([5, 6])),
+        (Arc::new(without_id("y", DataType::Int64)), longs([-1, -1])),
+    ]);
+    let item = Arc::new(without_id("item", tops.data_type().clone()));
+    let all = ListArray::new(item.clone(), OffsetBuffer::from_lengths([2]), Arc::new(tops), None);
     lake.add(&batch(vec![
         (without_id("key", DataType::Int64), longs([1])),
         (without_id("text", DataType::Utf8), texts(["a"])),
         (without_id("label", DataType::Utf8), texts(["not mapped"])),
-        (without_id("point", point("left")), Arc::new(left)),
+        (without_id("point", point(without_id("left", DataType::Int64))), Arc::new(left)),
+        (without_id("all", DataType::List(item)), Arc::new(all)),
     ]))
     .await;
-    assert_eq!(lake.rows("select id, label, point['x'] from shop.orders").await, ["1 a 9"]);
+    assert_eq!(lake.rows("select id, label, point['x'], points from shop.orders").await, ["1 a 9 [{y: 5}, {y: 6}]"]);
+}
+
+#[tokio::test]
+async fn lists_of_two_levels_as_old_writers_made_them_are_read() {
+    use parquet::data_type::Int32Type as Int32Column;
+    let message = "message m { optional group a (LIST) = 1 { repeated int32 array; } optional group b (LIST) = 2 { repeated group array { required int32 n = 3; } } }";
+    let schema = parquet::schema::parser::parse_message_type(message).unwrap();
+    let mut bytes = Vec::new();
+    let mut writer = parquet::file::writer::SerializedFileWriter::new(&mut bytes, Arc::new(schema), Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    for values in [[1, 2, 3], [4, 5, 6]] {
+        let mut chunk = group.next_column().unwrap().unwrap();
+        chunk.typed::<Int32Column>().write_batch(&values, Some(&[2, 2, 0, 1, 2]), Some(&[0, 1, 0, 0, 0])).unwrap();
+        chunk.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+
+    let list = |element: DataType| DataType::List(Arc::new(column(9, "element", element)));
+    let pair = DataType::Struct(Fields::from(vec![column(3, "number", DataType::Int64)]));
+    let mut lake = Lake::new(Schema::new(vec![column(1, "plain", list(DataType::Int64)), column(2, "pairs", list(pair))]));
+    let (path, size_bytes) = lake.put_bytes("two-level.parquet", bytes).await;
+    let file = lake.add(&batch(vec![(column(7, "x", DataType::Int64), longs([0, 0, 0, 0]))])).await;
+    (file.path, file.size_bytes) = (path, size_bytes);
+    let expected = ["[1, 2] [{number: 4}, {number: 5}]", "null null", "[] []", "[3] [{number: 6}]"];
+    assert_eq!(lake.rows("select plain, pairs from shop.orders").await, expected);
 }
 
 #[tokio::test]

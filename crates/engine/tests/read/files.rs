@@ -15,7 +15,7 @@ use waterline_engine::parquet_io::{ParquetFile, ParquetFiles, Rows, TableColumns
 use crate::lake::{Lake, batch, column};
 
 /// A table of id, name and region; its file has ids 0..rows in row groups of 100 and another order, and no region.
-async fn lake(rows: i32) -> Lake {
+async fn lake_of(rows: i32) -> Lake {
     let mut lake = Lake::new(Schema::new(vec![
         column(1, "id", DataType::Int64),
         column(2, "name", DataType::Utf8),
@@ -58,7 +58,7 @@ fn positions(positions: impl IntoIterator<Item = u64>) -> RoaringTreemap {
 
 #[tokio::test]
 async fn rows_come_as_the_table_has_them_with_the_partitions_values() {
-    let lake = lake(250).await;
+    let lake = lake_of(250).await;
     let columns = TableColumns::of(&lake.state).unwrap();
     let batches: Vec<RecordBatch> = open(&lake).await.read(&columns, Rows::All, 64).await.unwrap().try_collect().await.unwrap();
     let rows = arrow::compute::concat_batches(&lake.state.schema, &batches).unwrap();
@@ -70,7 +70,7 @@ async fn rows_come_as_the_table_has_them_with_the_partitions_values() {
 
 #[tokio::test]
 async fn positions_are_those_in_the_file_whatever_rows_are_read() {
-    let lake = lake(250).await;
+    let lake = lake_of(250).await;
     let all: Vec<(i64, i64)> = (0..250).map(|n| (n, n)).collect();
     let skipped = positions([0, 1, 99, 100, 150, 199, 249, 250, 1 << 33]);
     let chosen = positions([0, 99, 100, 101, 205, 249, 250, 1 << 33]);
@@ -81,6 +81,12 @@ async fn positions_are_those_in_the_file_whatever_rows_are_read() {
         let picked: Vec<_> = all.iter().copied().filter(|(n, _)| chosen.contains(*n as u64)).collect();
         assert_eq!(read(&lake, Rows::Only(&chosen), batch_rows).await, picked);
     }
+    // Few of many rows: the reader is told ranges instead of bits.
+    let sparse = lake_of(20_000).await;
+    let few = positions([0, 1, 99, 100, 8191, 8192, 19_999, 20_000, 1 << 33]);
+    let (picked, kept): (Vec<_>, Vec<_>) = (0..20_000).map(|n| (n, n)).partition(|(n, _)| few.contains(*n as u64));
+    assert_eq!(read(&sparse, Rows::Only(&few), 8192).await, picked);
+    assert_eq!(read(&sparse, Rows::Except(&few), 8192).await, kept);
     let everything = positions(0..250);
     assert_eq!(read(&lake, Rows::Except(&everything), 100).await, []);
     assert_eq!(read(&lake, Rows::Only(&RoaringTreemap::new()), 100).await, []);
@@ -90,7 +96,7 @@ async fn positions_are_those_in_the_file_whatever_rows_are_read() {
 
 #[tokio::test]
 async fn a_read_of_no_stored_column_still_counts_rows() {
-    let lake = lake(250).await;
+    let lake = lake_of(250).await;
     let columns = TableColumns::of(&lake.state).unwrap().with_fields(vec![lake.state.schema.field(2).clone()]);
     let batches: Vec<RecordBatch> =
         open(&lake).await.read(&columns, Rows::Except(&positions([3])), 100).await.unwrap().try_collect().await.unwrap();
@@ -100,7 +106,7 @@ async fn a_read_of_no_stored_column_still_counts_rows() {
 
 #[tokio::test]
 async fn a_column_that_must_not_be_null_and_is_absent_is_an_error() {
-    let lake = lake(10).await;
+    let lake = lake_of(10).await;
     let columns = TableColumns::of(&lake.state).unwrap().with_fields(vec![column(9, "must", DataType::Int64).with_nullable(false)]);
     let error = open(&lake).await.read(&columns, Rows::All, 100).await.map(|_| ()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
@@ -109,7 +115,7 @@ async fn a_column_that_must_not_be_null_and_is_absent_is_an_error() {
 
 #[tokio::test]
 async fn files_that_are_absent_or_no_parquet_are_named() {
-    let lake = lake(10).await;
+    let lake = lake_of(10).await;
     let files = ParquetFiles::new(&lake.env);
     let absent = files.open("memory:///lake/absent.parquet", 100).await.unwrap_err();
     assert_eq!(absent.kind(), ErrorKind::NotFound);

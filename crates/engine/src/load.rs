@@ -249,7 +249,7 @@ async fn write_text(lake: &Lake, mut decoder: impl DumpDecoder, file: &InputFile
             writer.write(&batch).await?;
         }
     }
-    for batch in decoder.finish()? {
+    if let Some(batch) = decoder.finish()? {
         writer.write(&batch).await?;
     }
     Ok(())

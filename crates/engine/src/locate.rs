@@ -13,6 +13,7 @@ use waterline_core::locate::{KeyPruner, KeySet, key_columns};
 
 use crate::lake::Lake;
 use crate::parquet_io::{Rows, TableColumns};
+use crate::read::Deletes;
 
 /// Rows of a batch of key columns.
 const BATCH_ROWS: usize = 1 << 16;
@@ -45,7 +46,7 @@ pub async fn locate(lake: &Lake, format: &Arc<dyn TableFormat>, state: &TableSta
     let files = format.data_files(state, pruner).await?;
     let search = Arc::new(Search {
         lake: lake.clone(),
-        format: format.clone(),
+        deletes: Deletes::new(format.clone(), state, lake.files.clone())?,
         columns: columns_by_name(state, keys.fields().iter().map(|field| field.name().as_str()))?,
         state: state.clone(),
         keys,
@@ -85,7 +86,7 @@ type Matches = Vec<(KeyId, u64)>;
 /// What all files of one search share.
 struct Search {
     lake: Lake,
-    format: Arc<dyn TableFormat>,
+    deletes: Deletes,
     state: TableState,
     columns: TableColumns,
     keys: KeySet,
@@ -93,7 +94,7 @@ struct Search {
 
 impl Search {
     async fn file(&self, file: DataFile) -> Result<(DataFile, RoaringTreemap, Matches)> {
-        let deleted = self.format.deleted_rows(&file).await?;
+        let deleted = self.deletes.of(&file).await?;
         let opened = self.lake.files.open_data_file(&self.state, &file).await?;
         let mut batches = opened.read(&self.columns, Rows::All, BATCH_ROWS).await?;
         let mut matches = Matches::new();

@@ -24,7 +24,6 @@ pub use amount::Secret;
 pub use catalog::CatalogSettings;
 pub use expand::Variables;
 pub(crate) use expand::parse_editable;
-pub(crate) use file::ConverterModes;
 pub use pattern::TablePattern;
 pub(crate) use source::existing_files;
 pub use source::{ChangeFormat, Dialect, OnError, SchemaSettings, SourceSettings};

@@ -2,6 +2,7 @@
 //! (DESIGN.md rule 5). Keys are taken in buckets, so that memory does not grow with the table.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, filter_record_batch};
@@ -17,6 +18,7 @@ use waterline_core::locate::key_columns;
 
 use super::{Change, Fold, Stages};
 use crate::parquet_io::{Rows, TableColumns};
+use crate::read::Deletes;
 use crate::write::DataWriter;
 
 /// Events of a bucket, about.
@@ -51,7 +53,7 @@ impl Fold<'_> {
 
     async fn fold_bucket(&self, log: &TableState, bucket: Bucket, change: &mut Change) -> Result<RecordBatch> {
         let changelog = &self.pair.changelog;
-        let events = self.rows_of(changelog.as_ref(), log, bucket, |batch| self.is_admitted(batch)).await?;
+        let events = self.rows_of(changelog, log, bucket, |batch| self.is_admitted(batch)).await?;
         let events = ChangeBatch::try_new(events)?;
         let baseline = self.baseline_rows(bucket).await?;
         if self.schema.keys().is_empty() {
@@ -96,9 +98,7 @@ impl Fold<'_> {
 
     async fn baseline_rows(&self, bucket: Bucket) -> Result<Option<RecordBatch>> {
         let Some(state) = self.baseline_state().await? else { return Ok(None) };
-        self.rows_of(self.pair.mirror.as_ref(), &state, bucket, |batch| Ok(BooleanArray::from(vec![true; batch.num_rows()])))
-            .await
-            .map(Some)
+        self.rows_of(&self.pair.mirror, &state, bucket, |batch| Ok(BooleanArray::from(vec![true; batch.num_rows()]))).await.map(Some)
     }
 
     /// The anchor of the baseline, seen through today's schema; `None` when events fold onto nothing.
@@ -116,16 +116,17 @@ impl Fold<'_> {
     /// All live rows of a bucket that `wanted` admits; truncates belong to every bucket.
     async fn rows_of(
         &self,
-        format: &dyn TableFormat,
+        format: &Arc<dyn TableFormat>,
         state: &TableState,
         bucket: Bucket,
         wanted: impl Fn(&RecordBatch) -> Result<BooleanArray>,
     ) -> Result<RecordBatch> {
         let columns = TableColumns::of(state)?;
         let encoder = KeyEncoder::new(&key_fields(&self.schema))?;
+        let deletes = Deletes::new(format.clone(), state, self.lake.files.clone())?;
         let mut batches = Vec::new();
         for file in format.data_files(state, &KeepAll).await? {
-            let deleted = format.deleted_rows(&file).await?;
+            let deleted = deletes.of(&file).await?;
             let opened = self.lake.files.open_data_file(state, &file).await?;
             let mut read = opened.read(&columns, Rows::Except(&deleted), 1 << 16).await?;
             while let Some(batch) = read.try_next().await? {

@@ -52,6 +52,7 @@ impl Section {
     fn values(&self) -> Vec<(&'static str, Value)> {
         let format = match self.format {
             ChangeFormatName::DebeziumJson => "debezium-json",
+            ChangeFormatName::DebeziumAvro => "debezium-avro",
             ChangeFormatName::PlainJson => "plain-json",
         };
         let mut values =

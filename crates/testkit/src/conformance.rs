@@ -18,6 +18,8 @@ mod outcomes;
 mod pruning;
 mod rows;
 mod sample;
+#[cfg(test)]
+mod tests;
 mod versions;
 
 use std::fmt;
@@ -92,8 +94,18 @@ where
     F: Fn() -> S,
     S: Future<Output = Subject>,
 {
+    let failed = failed_checks(CHECKS, &make).await;
+    assert!(failed.is_empty(), "{} of {} checks failed:\n{}", failed.len(), CHECKS.len(), failed.join("\n"));
+}
+
+/// What failed, each with its reason.
+async fn failed_checks<F, S>(checks: &[(&str, Check)], make: &F) -> Vec<String>
+where
+    F: Fn() -> S,
+    S: Future<Output = Subject>,
+{
     let mut failed = Vec::new();
-    for (name, check) in CHECKS {
+    for (name, check) in checks {
         let subject = make().await;
         match AssertUnwindSafe(check(&subject)).catch_unwind().await {
             Ok(Ok(())) => {}
@@ -101,7 +113,7 @@ where
             Err(panic) => failed.push(format!("{name}: {}", message(panic.as_ref()))),
         }
     }
-    assert!(failed.is_empty(), "{} of {} checks failed:\n{}", failed.len(), CHECKS.len(), failed.join("\n"));
+    failed
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {

@@ -47,6 +47,13 @@ impl<'a> Lake<'a> {
         Ok(Self { subject, table })
     }
 
+    /// A table of ids alone, for many rows or files.
+    pub(super) async fn of_ids(subject: &'a Subject) -> Result<Self> {
+        let schema = Arc::new(sample::schema().project(&[0])?);
+        let table = subject.catalog.create(&name("shop.ids"), &TableDefinition { schema, ..definition(&[]) }).await?;
+        Ok(Self { subject, table })
+    }
+
     pub(super) fn env(&self) -> &Env {
         &self.subject.env
     }

@@ -180,7 +180,7 @@ fn rule_6_a_key_change_carries_what_it_leaves_out() {
     // A late update of the old key is part of the new one's history.
     assert_eq!(folded_onto(&[(1, 1, 1)], 0, &[gone.clone(), new.clone(), update(3, 1, 3, 3)]).rows, full(&[(2, 7, 3)]));
     // Before its delete half is there, the old row is still in place, and gives its columns.
-    assert_eq!(folded_onto(&[(1, 1, 1)], 0, &[new.clone()]).rows, full(&[(1, 1, 1), (2, 7, 1)]));
+    assert_eq!(folded_onto(&[(1, 1, 1)], 0, std::slice::from_ref(&new)).rows, full(&[(1, 1, 1), (2, 7, 1)]));
     // The old key lives on as another row, which the change does not see.
     assert_eq!(folded_onto(&[(1, 1, 1)], 0, &[gone, new, create(6, 1, 8, 8)]).rows, full(&[(1, 8, 8), (2, 7, 1)]));
 }

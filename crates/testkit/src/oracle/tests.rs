@@ -140,6 +140,15 @@ fn rule_3_a_key_in_two_domains_and_a_truncate_among_several_are_refused() {
 }
 
 #[test]
+fn rule_3_an_event_is_late_below_what_earlier_batches_hold() {
+    let elsewhere = Event { domain: Domain("e".into()), ..create(3, 9, 9, 9) };
+    let batches =
+        [vec![create(5, 1, 1, 1), create(4, 2, 2, 2)], vec![create(3, 3, 3, 3), elsewhere, create(5, 1, 1, 1)], vec![create(6, 4, 4, 4)]];
+    assert_eq!(tally(&batches), Tally { events: 6, late: 1, repeated: 1 });
+    assert_eq!(tally(&[batches.concat()]), Tally { events: 6, late: 0, repeated: 1 });
+}
+
+#[test]
 fn rule_4_late_events_fold_onto_the_baseline() {
     // The update came first and the delete is late: without the baseline's row `b` would be lost.
     assert_eq!(folded_onto(&[(1, 1, 1)], 0, &[update_a(2, 1, 2)]).rows, full(&[(1, 2, 1)]));

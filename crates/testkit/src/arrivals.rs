@@ -48,9 +48,10 @@ impl Arrival {
         self.arranged(events.chunks(1).collect())
     }
 
-    /// The same, with the halves of a key change side by side, for formats that tell them by that.
-    pub fn batches_of_whole_changes(&self, events: &[Event]) -> Vec<Vec<Event>> {
-        self.arranged(events.chunk_by(|_, next| next.old_key.is_some()).collect())
+    /// The same, with events of one position in the source's log side by side (the halves of a key change, the reads of a
+    /// run), for formats where their order there tells them apart.
+    pub fn batches_by_position(&self, events: &[Event]) -> Vec<Vec<Event>> {
+        self.arranged(events.chunk_by(|event, next| event.sequence.is_same_position(next.sequence)).collect())
     }
 
     fn arranged(&self, changes: Vec<&[Event]>) -> Vec<Vec<Event>> {

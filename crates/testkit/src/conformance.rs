@@ -22,6 +22,7 @@ mod sample;
 mod tests;
 mod versions;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use waterline_env::Env;
 pub struct Subject {
     catalog: Arc<dyn Catalog>,
     env: Env,
+    properties: BTreeMap<String, String>,
     lose_answer: Option<Arc<dyn Fn(Lost) + Send + Sync>>,
 }
 
@@ -49,7 +51,14 @@ pub enum Lost {
 
 impl Subject {
     pub fn new(catalog: Arc<dyn Catalog>, env: Env) -> Self {
-        Self { catalog, env, lose_answer: None }
+        Self { catalog, env, properties: BTreeMap::new(), lose_answer: None }
+    }
+
+    /// Tables are created with this property, such as a format version.
+    #[must_use]
+    pub fn with_property(mut self, name: &str, value: &str) -> Self {
+        self.properties.insert(name.into(), value.into());
+        self
     }
 
     /// `lose_answer` makes the catalog lose its answer to the very next commit, once, as a rule of a

@@ -43,16 +43,26 @@ impl Arrival {
         }
     }
 
-    /// The batches in which `events` arrive; none is empty.
+    /// The batches in which `events` arrive; none is empty. Halves of a key change go their own ways.
     pub fn batches(&self, events: &[Event]) -> Vec<Vec<Event>> {
-        let mut arriving = self.moved(events);
+        self.arranged(events.chunks(1).collect())
+    }
+
+    /// The same, with events of one position in the source's log side by side (the halves of a key change, the reads of a
+    /// run), for formats where their order there tells them apart.
+    pub fn batches_by_position(&self, events: &[Event]) -> Vec<Vec<Event>> {
+        self.arranged(events.chunk_by(|event, next| event.sequence.is_same_position(next.sequence)).collect())
+    }
+
+    fn arranged(&self, changes: Vec<&[Event]>) -> Vec<Vec<Event>> {
+        let mut arriving = self.moved(&changes);
         self.repeat(&mut arriving);
         self.cut(&arriving)
     }
 
-    fn moved(&self, events: &[Event]) -> Vec<Event> {
+    fn moved<'a>(&self, changes: &[&'a [Event]]) -> Vec<&'a [Event]> {
         let delay = |at: usize| cycled(&self.delays, at).map_or(0, usize::from);
-        let mut places: Vec<(usize, usize)> = (0..events.len())
+        let mut places: Vec<(usize, usize)> = (0..changes.len())
             .map(|at| match self.disorder {
                 Disorder::InOrder => (at, at),
                 Disorder::Late => (at + delay(at) % 6, at),
@@ -60,26 +70,26 @@ impl Arrival {
             })
             .collect();
         places.sort_unstable();
-        places.into_iter().map(|(_, at)| events[at].clone()).collect()
+        places.into_iter().map(|(_, at)| changes[at]).collect()
     }
 
-    fn repeat(&self, arriving: &mut Vec<Event>) {
+    fn repeat(&self, arriving: &mut Vec<&[Event]>) {
         for (which, later) in &self.repeats {
             if arriving.is_empty() {
                 return;
             }
             let at = usize::from(*which) % arriving.len();
             let to = at + usize::from(*later) % (arriving.len() - at) + 1;
-            arriving.insert(to, arriving[at].clone());
+            arriving.insert(to, arriving[at]);
         }
     }
 
-    fn cut(&self, mut arriving: &[Event]) -> Vec<Vec<Event>> {
+    fn cut(&self, mut arriving: &[&[Event]]) -> Vec<Vec<Event>> {
         let mut batches = Vec::new();
         while !arriving.is_empty() {
             let size = cycled(&self.batch_sizes, batches.len()).map_or(arriving.len(), usize::from);
             let (batch, rest) = arriving.split_at(size.clamp(1, arriving.len()));
-            batches.push(batch.to_vec());
+            batches.push(batch.concat());
             arriving = rest;
         }
         batches

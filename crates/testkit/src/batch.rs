@@ -1,5 +1,8 @@
 //! Events as the change batches of `waterline_core::change`, and what a table holds as rows to compare with the oracle.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray, TimestampMicrosecondArray};

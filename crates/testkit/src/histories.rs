@@ -88,7 +88,8 @@ impl History {
         Self::from_steps(start, features, &steps)
     }
 
-    /// What the source held at `time_us`. After the last event when some are backdated: then no moment before it has a state of the source.
+    /// What the source held at `time_us`; with [`Feature::Backdated`] known only from the last event on, since before it the
+    /// events up to a time were never all that the source held.
     pub fn truth_at(&self, time_us: i64) -> Option<&State> {
         let after = self.moments.partition_point(|(time, _)| *time <= time_us);
         self.moments[..after].last().map(|(_, state)| state)

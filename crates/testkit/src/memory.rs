@@ -137,7 +137,7 @@ impl MemoryTable {
         }
         let base = view(base)?;
         let mut newest = self.slot.lock();
-        if !Arc::ptr_eq(&newest, &base.metadata) {
+        if !Arc::ptr_eq(&newest, &base.metadata) || !base.is_head() {
             return Ok(CommitOutcome::Conflict(newest.head(&self.slot.location)));
         }
         *newest = Arc::new(next);

@@ -10,6 +10,7 @@
 mod event;
 mod folding;
 mod runs;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use waterline_core::sequence::Domain;
 
 use crate::cell::{Key, Row};
 use folding::Folding;
+pub use tally::{Tally, tally};
 
 /// The rows of a table at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

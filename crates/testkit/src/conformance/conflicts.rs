@@ -43,6 +43,18 @@ pub(super) async fn an_empty_table_has_one_first_commit(subject: &Subject) -> Re
     lake.expect_rows(&newest, samples(0..3)).await
 }
 
+/// A state of the past was read from the newest metadata, and yet nothing can be put on top of it.
+pub(super) async fn a_past_state_is_no_base(subject: &Subject) -> Result<()> {
+    let lake = Lake::create(subject).await?;
+    let past = lake.append(0..3).await?;
+    let head = lake.append(3..6).await?;
+    let past = lake.table.at(&head, past.version.expect("a commit is a version")).await?;
+    let commit = Commit { add: vec![lake.file(&past, &samples(6..9)).await?], ..lake.delete_of(&past, &[0]).await? };
+    let newest = conflict(lake.table.commit(&past, &commit).await?);
+    assert_eq!(newest.version, head.version);
+    lake.expect_rows(&newest, samples(0..6)).await
+}
+
 pub(super) async fn a_commit_before_a_schema_change_is_stale(subject: &Subject) -> Result<()> {
     let lake = Lake::create(subject).await?;
     let base = lake.append(0..3).await?;

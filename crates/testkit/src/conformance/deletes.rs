@@ -5,8 +5,8 @@ use waterline_core::format::{Commit, DeleteState, Operation, Removal};
 
 use super::Subject;
 use super::lake::Lake;
-use super::sample::{sample, samples};
-use crate::cell::{Cell, Row, row};
+use super::sample::{ids, sample, samples};
+use crate::cell::Cell;
 
 pub(super) async fn deleted_rows_are_gone(subject: &Subject) -> Result<()> {
     let lake = Lake::create(subject).await?;
@@ -44,15 +44,14 @@ pub(super) async fn a_row_deleted_twice_is_gone_once(subject: &Subject) -> Resul
 
 /// Positions on both sides of what a block of a bitmap holds.
 pub(super) async fn deletes_far_apart_in_a_file(subject: &Subject) -> Result<()> {
-    let lake = Lake::create(subject).await?;
-    let rows: Vec<Row> = (0..70_000).map(|id| row([("id", Cell::Int(id))])).collect();
+    let lake = Lake::of_ids(subject).await?;
     let head = lake.head().await?;
-    lake.submit(&head, &lake.append_of(&head, &rows).await?).await?;
+    lake.submit(&head, &lake.append_of(&head, &ids(0..70_000)).await?).await?;
     let gone = [0, 1, 8_191, 8_192, 65_535, 65_536, 69_999];
     let state = lake.delete(&gone).await?;
     let [file] = &lake.files(&state).await?[..] else { panic!("one file was added") };
     assert_eq!(lake.table.deleted_rows(file).await?.iter().collect::<Vec<_>>(), gone.map(|at| at as u64));
-    lake.expect_rows(&state, rows.into_iter().filter(|row| !gone.iter().any(|id| row["id"] == Cell::Int(*id))).collect()).await
+    lake.expect_rows(&state, ids((0..70_000).filter(|id| !gone.contains(id)))).await
 }
 
 pub(super) async fn deletes_and_new_rows_in_one_commit(subject: &Subject) -> Result<()> {

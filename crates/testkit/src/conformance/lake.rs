@@ -23,13 +23,16 @@ pub(super) struct Lake<'a> {
     pub(super) table: Arc<dyn TableFormat>,
 }
 
-pub(super) fn definition(partition_by: &[&str]) -> TableDefinition {
+/// A table of the sample's columns, with the properties that the subject asks for.
+pub(super) fn definition(subject: &Subject, partition_by: &[&str]) -> TableDefinition {
     let field = |text: &&str| text.parse::<PartitionField>().expect("a partition field");
+    let mut properties = subject.properties.clone();
+    properties.insert("owner".into(), "conformance".into());
     TableDefinition {
         schema: sample::schema(),
         keys: vec!["id".into()],
         partition_by: partition_by.iter().map(field).collect(),
-        properties: BTreeMap::from([("owner".into(), "conformance".into())]),
+        properties,
     }
 }
 
@@ -43,7 +46,14 @@ impl<'a> Lake<'a> {
     }
 
     pub(super) async fn partitioned(subject: &'a Subject, partition_by: &[&str]) -> Result<Self> {
-        let table = subject.catalog.create(&name("shop.orders"), &definition(partition_by)).await?;
+        let table = subject.catalog.create(&name("shop.orders"), &definition(subject, partition_by)).await?;
+        Ok(Self { subject, table })
+    }
+
+    /// A table of ids alone, for many rows or files.
+    pub(super) async fn of_ids(subject: &'a Subject) -> Result<Self> {
+        let schema = Arc::new(sample::schema().project(&[0])?);
+        let table = subject.catalog.create(&name("shop.ids"), &TableDefinition { schema, ..definition(subject, &[]) }).await?;
         Ok(Self { subject, table })
     }
 

@@ -203,7 +203,7 @@ fn partitions() -> Vec<(&'static str, Vec<Placed>)> {
 
 /// A table per partition field, with one file of one row for each partition.
 async fn partitioned<'a>(subject: &'a Subject, at: usize, field: &str, values: &[Placed]) -> Result<(Lake<'a>, TableState, Vec<Row>)> {
-    let table = subject.catalog.create(&super::lake::name(&format!("shop.by_{at}")), &super::lake::definition(&[field])).await?;
+    let table = subject.catalog.create(&super::lake::name(&format!("shop.by_{at}")), &super::lake::definition(subject, &[field])).await?;
     let lake = Lake { subject, table };
     let head = lake.head().await?;
     let column = field.parse::<PartitionField>().expect("a partition field").column;

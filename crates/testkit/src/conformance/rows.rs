@@ -7,7 +7,7 @@ use waterline_core::format::{Commit, DeleteState, Operation, Removal};
 
 use super::Subject;
 use super::lake::Lake;
-use super::sample::{extremes, sample, samples};
+use super::sample::{extremes, ids, samples};
 
 pub(super) async fn appended_rows_are_read_back(subject: &Subject) -> Result<()> {
     let lake = Lake::create(subject).await?;
@@ -73,21 +73,21 @@ pub(super) async fn a_replaced_file_keeps_its_rows(subject: &Subject) -> Result<
 }
 
 pub(super) async fn two_hundred_files_in_one_commit(subject: &Subject) -> Result<()> {
-    let lake = Lake::create(subject).await?;
+    let lake = Lake::of_ids(subject).await?;
     let head = lake.head().await?;
     let mut commit = lake.commit(Operation::Append);
     for file in 0..200 {
-        commit.add.push(lake.file(&head, &[sample(2 * file), sample(2 * file + 1)]).await?);
+        commit.add.push(lake.file(&head, &ids([2 * file, 2 * file + 1])).await?);
     }
     let full = lake.submit(&head, &commit).await?;
     assert_eq!(lake.files(&full).await?.len(), 200);
-    lake.expect_rows(&full, samples(0..400)).await?;
+    lake.expect_rows(&full, ids(0..400)).await?;
     let odd: Vec<i64> = (0..400).filter(|id| id % 2 == 1).collect();
     let halved = lake.delete(&odd).await?;
-    lake.expect_rows(&halved, samples((0..400).filter(|id| id % 2 == 0))).await?;
+    lake.expect_rows(&halved, ids((0..400).filter(|id| id % 2 == 0))).await?;
     let gone = commit.add.iter().take(150).map(|file| file.path.clone()).collect();
     let rest = lake.submit(&halved, &Commit { remove: Removal::Files(gone), ..lake.commit(Operation::Delete) }).await?;
-    lake.expect_rows(&rest, samples((300..400).filter(|id| id % 2 == 0))).await
+    lake.expect_rows(&rest, ids((300..400).filter(|id| id % 2 == 0))).await
 }
 
 pub(super) async fn many_small_commits(subject: &Subject) -> Result<()> {

@@ -60,6 +60,11 @@ pub(super) fn samples(ids: impl IntoIterator<Item = i64>) -> Vec<Row> {
     ids.into_iter().map(sample).collect()
 }
 
+/// Rows of a table that has ids alone.
+pub(super) fn ids(ids: impl IntoIterator<Item = i64>) -> Vec<Row> {
+    ids.into_iter().map(|id| row([("id", Cell::Int(id))])).collect()
+}
+
 /// Rows at the ends of what the types hold.
 pub(super) fn extremes() -> Vec<Row> {
     let max_decimal = 10i128.pow(38) - 1;

@@ -258,7 +258,7 @@ impl Source {
         }
     }
 
-    /// Which of the columns in `allowed` an event leaves out: those that it did not change.
+    /// Columns that an event leaves out. Bits stand for `note` and `body`: only one that did not change can be left out.
     fn unset(&self, changed: u8, dice: u8) -> BTreeSet<String> {
         let columns = ["note", "body"].iter().enumerate().filter(|(bit, _)| changed >> bit & 1 == 0 && dice >> bit & 1 == 1);
         columns.filter(|_| self.has(Feature::Unset)).map(|(_, column)| (*column).to_owned()).collect()

@@ -63,6 +63,19 @@ fn every_event_arrives_at_least_once() {
     }
 }
 
+#[test]
+fn events_of_one_position_stay_together() {
+    let history = History::seeded(1, 60, Start::Dump, &[Feature::KeyChange]);
+    assert!(history.events.iter().any(|event| event.old_key.is_some()));
+    for seed in 0..20 {
+        for batch in Arrival::seeded(seed, Disorder::Shuffled).batches_by_position(&history.events) {
+            for (at, create) in batch.iter().enumerate().filter(|(_, event)| event.old_key.is_some()) {
+                assert_eq!(at.checked_sub(1).and_then(|before| batch[before].key.clone()), create.old_key);
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -120,6 +120,12 @@ impl Metadata {
 }
 
 impl View {
+    /// Whether nothing is newer in the metadata that the state was read from.
+    pub(super) fn is_head(&self) -> bool {
+        let version = |snapshot: &Arc<Snapshot>| snapshot.info.version;
+        self.snapshot.as_ref().map(version) == self.metadata.snapshots.last().map(version)
+    }
+
     pub(super) fn data_files<'a>(&'a self, state: &'a TableState) -> impl Iterator<Item = DataFile> + 'a {
         let files = self.snapshot.iter().flat_map(|snapshot| snapshot.files.values());
         files.map(|live| live.as_data_file(state))

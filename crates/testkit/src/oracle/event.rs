@@ -44,8 +44,8 @@ impl Order {
         Sequence::from_text(text.as_str())
     }
 
-    /// Whether both come from one event of the source, as the two halves of a key change do.
-    pub(super) fn is_same_source_event(self, other: Self) -> bool {
+    /// Whether both have one position in the source's log, as the two halves of a key change do.
+    pub(crate) fn is_same_position(self, other: Self) -> bool {
         (self.commit, self.position) == (other.commit, other.position)
     }
 }

@@ -98,7 +98,7 @@ impl Folding {
     /// The row of `old` just before a key change, whose delete half stands directly before its create half.
     fn just_before(&self, old: &Key, sequence: Order) -> Option<&Image> {
         match &self.removed {
-            Some(removed) if &removed.key == old && removed.sequence.is_same_source_event(sequence) => removed.image.as_ref(),
+            Some(removed) if &removed.key == old && removed.sequence.is_same_position(sequence) => removed.image.as_ref(),
             _ => self.rows.get(old),
         }
     }

@@ -140,6 +140,15 @@ fn rule_3_a_key_in_two_domains_and_a_truncate_among_several_are_refused() {
 }
 
 #[test]
+fn rule_3_an_event_is_late_below_what_earlier_batches_hold() {
+    let elsewhere = Event { domain: Domain("e".into()), ..create(3, 9, 9, 9) };
+    let batches =
+        [vec![create(5, 1, 1, 1), create(4, 2, 2, 2)], vec![create(3, 3, 3, 3), elsewhere, create(5, 1, 1, 1)], vec![create(6, 4, 4, 4)]];
+    assert_eq!(tally(&batches), Tally { events: 6, late: 1, repeated: 1 });
+    assert_eq!(tally(&[batches.concat()]), Tally { events: 6, late: 0, repeated: 1 });
+}
+
+#[test]
 fn rule_4_late_events_fold_onto_the_baseline() {
     // The update came first and the delete is late: without the baseline's row `b` would be lost.
     assert_eq!(folded_onto(&[(1, 1, 1)], 0, &[update_a(2, 1, 2)]).rows, full(&[(1, 2, 1)]));
@@ -180,7 +189,7 @@ fn rule_6_a_key_change_carries_what_it_leaves_out() {
     // A late update of the old key is part of the new one's history.
     assert_eq!(folded_onto(&[(1, 1, 1)], 0, &[gone.clone(), new.clone(), update(3, 1, 3, 3)]).rows, full(&[(2, 7, 3)]));
     // Before its delete half is there, the old row is still in place, and gives its columns.
-    assert_eq!(folded_onto(&[(1, 1, 1)], 0, &[new.clone()]).rows, full(&[(1, 1, 1), (2, 7, 1)]));
+    assert_eq!(folded_onto(&[(1, 1, 1)], 0, std::slice::from_ref(&new)).rows, full(&[(1, 1, 1), (2, 7, 1)]));
     // The old key lives on as another row, which the change does not see.
     assert_eq!(folded_onto(&[(1, 1, 1)], 0, &[gone, new, create(6, 1, 8, 8)]).rows, full(&[(1, 8, 8), (2, 7, 1)]));
 }

@@ -165,7 +165,7 @@ fn write_json(value: &Value, json: &mut String) {
             Ok(())
         }
         Value::Array(elements) => {
-            write_list(json, ['[', ']'], elements.iter(), |element, json| write_json(element, json));
+            write_list(json, ['[', ']'], elements.iter(), write_json);
             Ok(())
         }
         Value::Map(fields) => {

@@ -55,10 +55,8 @@ impl SequenceWriter {
 
     pub fn push_number(&mut self, number: u64) {
         self.separate();
-        for shift in (0..16).rev() {
-            let digit = (number >> (shift * 4)) & 0xf;
-            self.0.push(char::from(b"0123456789abcdef"[digit as usize]));
-        }
+        let digits: [u8; 16] = std::array::from_fn(|at| b"0123456789abcdef"[((number >> (60 - at * 4)) & 0xf) as usize]);
+        self.0.push_str(std::str::from_utf8(&digits).unwrap_or_default());
     }
 
     /// A signed number, moved so that the negative ones sort first.

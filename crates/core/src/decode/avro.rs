@@ -96,7 +96,7 @@ fn entry(line: &str) -> Result<(u32, Registered)> {
         None => return Err(fault()),
     };
     let parsed = Schema::parse(&schema).map_err(|e| fault().caused_by(e))?;
-    let connect = ConnectSchema::of_avro(&schema);
+    let connect = ConnectSchema::of_avro(&schema).ok_or_else(fault)?;
     let message = (connect.kind == "struct").then(|| MessageSchema::of(&connect).map(Arc::new)).transpose()?;
     Ok((id, Registered { schema: parsed, message }))
 }
@@ -121,7 +121,7 @@ pub(super) fn decode<'a>(decoder: &mut Decoder, json: &'a str, line: &'a [u8]) -
         ..around
     };
     let outline = Outline::read(&value)?;
-    Ok(classify(decoder, &value, &outline, around, line)?.into_owned(line))
+    Ok(classify(decoder, &value, outline, around, line)?.into_owned(line))
 }
 
 /// `{"$base64": "..."}`.
@@ -165,7 +165,7 @@ fn write_json(value: &Value, json: &mut String) {
             Ok(())
         }
         Value::Array(elements) => {
-            write_list(json, ['[', ']'], elements.iter(), |element, json| write_json(element, json));
+            write_list(json, ['[', ']'], elements.iter(), write_json);
             Ok(())
         }
         Value::Map(fields) => {

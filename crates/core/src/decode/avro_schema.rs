@@ -10,45 +10,47 @@ use super::connect::ConnectSchema;
 type Names<'a> = HashMap<String, &'a Json>;
 
 impl ConnectSchema {
-    pub(super) fn of_avro(schema: &Json) -> Self {
+    /// `None` for what no converter of Connect makes: types that contain themselves, or that are not defined before they are used.
+    pub(super) fn of_avro(schema: &Json) -> Option<Self> {
         connect(schema, "", &mut Names::new())
     }
 }
 
-fn connect<'a>(schema: &'a Json, namespace: &str, names: &mut Names<'a>) -> ConnectSchema {
+fn connect<'a>(schema: &'a Json, namespace: &str, names: &mut Names<'a>) -> Option<ConnectSchema> {
     match schema {
-        Json::Array(branches) => {
-            let branch = branches.iter().find(|branch| branch.as_str() != Some("null"));
-            branch.map(|branch| connect(branch, namespace, names)).unwrap_or_default()
-        }
+        Json::Array(branches) => connect(branches.iter().find(|branch| branch.as_str() != Some("null"))?, namespace, names),
         Json::String(name) => match primitive(name) {
-            Some(kind) => ConnectSchema { kind: kind.to_owned(), ..ConnectSchema::default() },
-            None => names.get(&full_name(name, namespace)).copied().map(|named| connect(named, namespace, names)).unwrap_or_default(),
+            Some(kind) => Some(ConnectSchema { kind: kind.to_owned(), ..ConnectSchema::default() }),
+            None => connect(names.get(&full_name(name, namespace)).copied()?, namespace, names),
         },
         Json::Object(_) => connect_object(schema, namespace, names),
-        _ => ConnectSchema::default(),
+        _ => None,
     }
 }
 
-fn connect_object<'a>(schema: &'a Json, namespace: &str, names: &mut Names<'a>) -> ConnectSchema {
+fn connect_object<'a>(schema: &'a Json, namespace: &str, names: &mut Names<'a>) -> Option<ConnectSchema> {
     let text = |key: &str| schema.get(key).and_then(Json::as_str);
     let namespace = text("namespace").unwrap_or(namespace);
-    let Some(kind) = text("type") else {
-        return schema.get("type").map(|inner| connect(inner, namespace, names)).unwrap_or_default();
+    let Some(kind) = text("type") else { return connect(schema.get("type")?, namespace, names) };
+    // A type is not known inside itself.
+    let known = text("name").and_then(|name| names.remove(&full_name(name, namespace)));
+    let fields = schema.get("fields").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    let fields = fields.iter().map(|field| connect_field(field, namespace, names)).collect::<Option<_>>()?;
+    let items = match schema.get("items") {
+        Some(items) => Some(Box::new(connect(items, namespace, names)?)),
+        None => None,
     };
     if let Some(name) = text("name") {
-        names.insert(full_name(name, namespace), schema);
+        names.insert(full_name(name, namespace), known.unwrap_or(schema));
     }
-    let fields = schema.get("fields").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-    let fields = fields.iter().map(|field| connect_field(field, namespace, names)).collect();
-    let items = schema.get("items").map(|items| Box::new(connect(items, namespace, names)));
     let kind = text("connect.type").or_else(|| primitive(kind)).unwrap_or(kind).to_owned();
-    ConnectSchema { kind, name: text("connect.name").map(str::to_owned), parameters: parameters(schema), field: None, fields, items }
+    let name = text("connect.name").map(str::to_owned);
+    Some(ConnectSchema { kind, name, parameters: parameters(schema), field: None, fields, items })
 }
 
-fn connect_field<'a>(field: &'a Json, namespace: &str, names: &mut Names<'a>) -> ConnectSchema {
-    let schema = field.get("type").map(|schema| connect(schema, namespace, names)).unwrap_or_default();
-    ConnectSchema { field: field.get("name").and_then(Json::as_str).map(str::to_owned), ..schema }
+fn connect_field<'a>(field: &'a Json, namespace: &str, names: &mut Names<'a>) -> Option<ConnectSchema> {
+    let schema = connect(field.get("type")?, namespace, names)?;
+    Some(ConnectSchema { field: field.get("name").and_then(Json::as_str).map(str::to_owned), ..schema })
 }
 
 fn parameters(schema: &Json) -> BTreeMap<String, String> {

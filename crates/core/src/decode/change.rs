@@ -3,9 +3,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use arrow::datatypes::{Field, FieldRef};
+
 use super::connect::MessageSchema;
-use super::json::{each_field, is_null};
+use super::flattened::is_metadata;
+use super::json::{Object, each_field, is_null};
 use super::position::Position;
+use super::wire::inferred;
 use crate::change::Op;
 use crate::error::{Error, Result};
 use crate::schema::TableSchema;
@@ -60,15 +64,15 @@ pub struct Change<'a> {
     pub(super) op: Op,
     pub(super) table: Option<Arc<TableName>>,
     pub(super) event_time_us: i64,
-    pub(super) domain: Arc<str>,
+    pub(crate) domain: Arc<str>,
     pub(crate) position: Position,
     pub(super) snapshot: SnapshotMark,
     pub(super) transaction: Option<Cow<'a, str>>,
-    /// JSON objects.
-    pub(crate) before: Option<Cow<'a, str>>,
-    pub(crate) after: Option<Cow<'a, str>>,
-    pub(crate) key: Option<Cow<'a, str>>,
-    /// The key before a change of key, where a header says it.
+    pub(crate) before: Option<Object<'a>>,
+    pub(crate) after: Option<Object<'a>>,
+    /// The message key, as JSON.
+    pub(super) key: Option<Cow<'a, str>>,
+    /// The key before a change of key as JSON, where a header says it.
     pub(crate) old_key: Option<Cow<'a, str>>,
     pub(crate) schema: Option<Arc<MessageSchema>>,
     pub(crate) form: Form,
@@ -125,15 +129,12 @@ impl Change<'_> {
     pub fn inferred_schema(&self) -> Result<TableSchema> {
         let mut fields = Vec::new();
         for image in [&self.after, &self.before].into_iter().flatten() {
-            each_field(image, |name, value| {
-                if !is_null(value)
-                    && !super::flattened::is_metadata(name)
-                    && fields.iter().all(|field: &arrow::datatypes::FieldRef| field.name() != name)
-                {
-                    fields.push(Arc::new(arrow::datatypes::Field::new(name, super::wire::inferred(value), true)));
+            for (name, value) in image.iter() {
+                let is_known = fields.iter().any(|field: &FieldRef| field.name() == name);
+                if !is_known && !is_null(value) && !(self.form == Form::Flattened && is_metadata(name)) {
+                    fields.push(Arc::new(Field::new(name, inferred(value), true)));
                 }
-                Ok(())
-            })?;
+            }
         }
         let keys = self.key_columns()?.unwrap_or_default();
         TableSchema::new(fields, keys)
@@ -150,8 +151,8 @@ impl Change<'_> {
             position: self.position,
             snapshot: self.snapshot,
             transaction: owned(self.transaction),
-            before: owned(self.before),
-            after: owned(self.after),
+            before: self.before.map(Object::into_owned),
+            after: self.after.map(Object::into_owned),
             key: owned(self.key),
             old_key: owned(self.old_key),
             schema: self.schema,
@@ -160,12 +161,15 @@ impl Change<'_> {
     }
 
     /// The image that says what the row is now, or for a delete what it was.
-    pub(crate) fn image(&self) -> Result<Option<&str>> {
+    pub(crate) fn image(&self) -> Result<Cow<'_, Object<'_>>> {
         let missing = |field| Error::bad_input("the record has no image of its row").with("field", field).with("op", self.op.as_str());
-        match self.op {
-            Op::Truncate => Ok(None),
-            Op::Delete => self.before.as_deref().or(self.key.as_deref()).ok_or_else(|| missing("before")).map(Some),
-            Op::Create | Op::Update | Op::Read => self.after.as_deref().ok_or_else(|| missing("after")).map(Some),
+        match (self.op, &self.before, &self.after, &self.key) {
+            (Op::Truncate, ..) => Ok(Cow::Owned(Object::default())),
+            (Op::Delete, Some(before), ..) => Ok(Cow::Borrowed(before)),
+            (Op::Delete, None, _, Some(key)) => Object::read(key).map(Cow::Owned).map_err(|e| e.with("field", "key")),
+            (Op::Delete, None, _, None) => Err(missing("before")),
+            (_, _, Some(after), _) => Ok(Cow::Borrowed(after)),
+            (_, _, None, _) => Err(missing("after")),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::change::{Change, Form};
 use super::connect::MessageSchema;
 use super::flattened::Metadata;
 use super::headers::Headers;
-use super::json::{each_field, is_null, string};
+use super::json::{Nested, Object, each_field, is_null, string};
 use super::outline::{Outline, payload};
 use super::schema_change::SchemaChange;
 use super::source::{Source, number, text};
@@ -53,7 +53,7 @@ pub(super) fn decode<'a>(decoder: &mut Decoder, json: &'a str, line: &'a [u8]) -
     let mut around = Around::default();
     let value = if outline.is_transport() { transported(&outline, &mut around)? } else { json };
     match unwrapped(value, json, outline, &mut around)? {
-        Some((row, outline)) => classify(decoder, row, &outline, around, line),
+        Some((row, outline)) => classify(decoder, row, outline, around, line),
         None => Ok(Message::Ignored),
     }
 }
@@ -96,7 +96,7 @@ fn unwrapped<'a>(value: &'a str, json: &'a str, outline: Outline<'a>, around: &m
 pub(super) fn classify<'a>(
     decoder: &mut Decoder,
     payload: &'a str,
-    outline: &Outline<'a>,
+    outline: Outline<'a>,
     around: Around<'a>,
     line: &'a [u8],
 ) -> Result<Message<'a>> {
@@ -109,19 +109,21 @@ pub(super) fn classify<'a>(
         return Ok(Message::Progress { time_us });
     }
     if outline.is_schema_change() {
-        return SchemaChange::read(outline).map(Message::Schema);
+        return SchemaChange::read(&outline).map(Message::Schema);
     }
     flattened(decoder, payload, around, line)
 }
 
-fn envelope<'a>(decoder: &mut Decoder, outline: &Outline<'a>, around: Around<'a>, line: &'a [u8]) -> Result<Message<'a>> {
+fn envelope<'a>(decoder: &mut Decoder, outline: Outline<'a>, around: Around<'a>, line: &'a [u8]) -> Result<Message<'a>> {
     let word = text("op", outline.op.unwrap_or("null"))?;
     if word == "m" {
         return Ok(Message::Ignored);
     }
     let op = Op::parse(&word).ok_or_else(|| Error::bad_input("the op is none that Debezium has").with("field", "op"))?;
-    let source = Source::read(outline.source.unwrap_or("null"))?;
-    let image = |json: Option<&'a str>| json.filter(|json| !is_null(json)).map(Cow::Borrowed);
+    let Nested::Object(block) = outline.source else {
+        return Err(Error::bad_input("the record has no source block").with("field", "source"));
+    };
+    let source = Source::read(&block)?;
     let table = match &source.table {
         Some(table) => decoder.table(source.schema.as_deref().or(source.database.as_deref()), table)?,
         None => None,
@@ -135,13 +137,21 @@ fn envelope<'a>(decoder: &mut Decoder, outline: &Outline<'a>, around: Around<'a>
         position: source.position()?,
         snapshot: source.snapshot,
         transaction: outline.transaction.filter(|json| !is_null(json)).map(transaction_id).transpose()?.flatten(),
-        before: image(outline.before),
-        after: image(outline.after),
+        before: image(outline.before, "before")?,
+        after: image(outline.after, "after")?,
         key: around.key.map(Cow::Borrowed),
         old_key: around.headers.old_key()?,
         schema: around.value_schema.resolve(decoder)?,
         form: Form::Envelope,
     }))
+}
+
+fn image<'a>(value: Nested<'a>, field: &'static str) -> Result<Option<Object<'a>>> {
+    match value {
+        Nested::Null => Ok(None),
+        Nested::Object(image) => Ok(Some(image)),
+        Nested::Other(kind) => Err(Error::bad_input("the image of a row is an object").with("field", field).with("json type", kind)),
+    }
 }
 
 fn transaction_id(json: &str) -> Result<Option<Cow<'_, str>>> {
@@ -157,26 +167,30 @@ fn transaction_id(json: &str) -> Result<Option<Cow<'_, str>>> {
 }
 
 fn flattened<'a>(decoder: &mut Decoder, payload: &'a str, around: Around<'a>, line: &'a [u8]) -> Result<Message<'a>> {
-    let metadata = Metadata::read(payload)?;
+    let record = Object::read(payload)?;
+    let metadata = Metadata::read(&record)?;
     let op = metadata.op(around.headers.op.as_deref())?;
-    let source = metadata.source;
+    let source = &metadata.source;
     let topic: Vec<&str> = around.topic.as_deref().map(|topic| topic.splitn(3, '.').collect()).unwrap_or_default();
     let namespace = source.schema.as_deref().or(source.database.as_deref()).or(topic.get(1).copied());
     let table = match source.table.as_deref().or(topic.get(2).copied()) {
         Some(table) => decoder.table(namespace, table)?,
         None => None,
     };
-    let image = Some(Cow::Borrowed(payload));
-    let (before, after) = if op == Op::Delete { (image, None) } else { (None, image) };
+    let event_time_us = source.event_time_us().ok_or_else(no_event_time)?;
+    let domain = decoder.domain(source.name.as_deref().or(topic.first().copied()));
+    let (position, snapshot) = (source.position()?, source.snapshot);
+    let transaction = metadata.transaction.map(|id| Cow::Owned(id.into_owned()));
+    let (before, after) = if op == Op::Delete { (Some(record), None) } else { (None, Some(record)) };
     Ok(Message::Change(Change {
         line,
         op,
         table,
-        event_time_us: source.event_time_us().ok_or_else(no_event_time)?,
-        domain: decoder.domain(source.name.as_deref().or(topic.first().copied())),
-        position: source.position()?,
-        snapshot: source.snapshot,
-        transaction: metadata.transaction,
+        event_time_us,
+        domain,
+        position,
+        snapshot,
+        transaction,
         before,
         after,
         key: around.key.map(Cow::Borrowed),

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::json::{each_field, is_null};
+use super::json::{Object, is_null};
 use super::source::{Source, text};
 use crate::change::Op;
 use crate::error::{Error, Result};
@@ -59,23 +59,21 @@ pub(super) struct Metadata<'a> {
 }
 
 impl<'a> Metadata<'a> {
-    pub(super) fn read(json: &'a str) -> Result<Self> {
+    pub(super) fn read(record: &'a Object) -> Result<Self> {
         let mut metadata = Self::default();
-        let mut processed = Source::default();
-        each_field(json, |column, value| {
-            let Some(name) = column.strip_prefix("__") else { return Ok(()) };
+        for (column, value) in record.iter() {
+            let Some(name) = column.strip_prefix("__") else { continue };
             match name {
                 _ if is_null(value) => {}
                 "op" => metadata.op = Some(text("__op", value)?),
                 "deleted" => metadata.deleted = Some(value == "true" || value == "\"true\""),
                 "transaction_id" => metadata.transaction = Some(text("__transaction_id", value)?),
-                // Without `source` in its name this is when Debezium saw the event.
-                "ts_ms" | "ts_us" | "ts_ns" => processed.set(name, value)?,
+                // Without `source` in its name this is when Debezium saw the event, not when it happened.
+                "ts_ms" | "ts_us" | "ts_ns" => {}
                 _ if is_metadata(column) => metadata.source.set(name.strip_prefix("source_").unwrap_or(name), value)?,
                 _ => {}
             }
-            Ok(())
-        })?;
+        }
         Ok(metadata)
     }
 

@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 
 /// Objects and arrays may nest this deep inside a column's value.
 const MAX_DEPTH: usize = 100;
+/// Room for the fields of most objects.
+const USUAL_FIELDS: usize = 16;
 
 /// What a piece of JSON is, told by its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,16 +54,29 @@ impl fmt::Display for JsonKind {
 
 /// Calls `each` with the name and the JSON of every field of an object, in order.
 pub(crate) fn each_field<'a>(json: &'a str, each: impl FnMut(&str, &'a str) -> Result<()>) -> Result<()> {
-    if !json.trim_start().starts_with('{') {
-        return Err(Error::bad_input("a JSON object is expected").with("json type", JsonKind::of(json.trim_start())));
+    let mut fields = Each { each, stopped: None };
+    let read = take_fields(json, &mut fields);
+    fields.stopped.map_or(read, Err)
+}
+
+struct Each<F> {
+    each: F,
+    stopped: Option<Error>,
+}
+
+impl<'a, F: FnMut(&str, &'a str) -> Result<()>> TakeField<'a> for Each<F> {
+    fn take<A: MapAccess<'a>>(&mut self, name: Cow<'a, str>, map: &mut A) -> Result<(), A::Error> {
+        let value = map.next_value::<&'a RawValue>()?;
+        (self.each)(&name, value.get()).map_err(|error| {
+            self.stopped = Some(error);
+            A::Error::custom("stopped")
+        })
     }
-    let mut stopped = None;
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    let read = deserializer.deserialize_map(Fields { each, stopped: &mut stopped }).and_then(|()| deserializer.end());
-    match stopped {
-        Some(error) => Err(error),
-        None => read.map_err(|e| not_json(&e)),
-    }
+}
+
+fn expect_object(json: &str) -> Result<()> {
+    let json = json.trim_start();
+    if json.starts_with('{') { Ok(()) } else { Err(Error::bad_input("a JSON object is expected").with("json type", JsonKind::of(json))) }
 }
 
 /// Calls `each` with the JSON of every element of an array, in order.
@@ -111,27 +127,127 @@ pub(super) fn not_json(error: &serde_json::Error) -> Error {
     Error::bad_input(message).with("byte", error.column())
 }
 
-struct Fields<'e, F> {
-    each: F,
-    stopped: &'e mut Option<Error>,
+/// The fields of an object in order, each value as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'a> Object<'a> {
+    pub(crate) fn read(json: &'a str) -> Result<Self> {
+        let mut object = Self(Vec::with_capacity(USUAL_FIELDS));
+        take_fields(json, &mut object)?;
+        Ok(object)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+    }
+
+    /// The value of the field that was written at this place.
+    pub(crate) fn value(&self, at: usize) -> Option<&str> {
+        self.0.get(at).map(|(_, value)| value.as_ref())
+    }
+
+    pub(super) fn into_owned<'o>(self) -> Object<'o> {
+        Object(self.0.into_iter().map(|(name, value)| (Cow::Owned(name.into_owned()), Cow::Owned(value.into_owned()))).collect())
+    }
 }
 
-impl<'a, F: FnMut(&str, &'a str) -> Result<()>> Visitor<'a> for Fields<'_, F> {
+impl<'a> TakeField<'a> for Object<'a> {
+    fn take<A: MapAccess<'a>>(&mut self, name: Cow<'a, str>, map: &mut A) -> Result<(), A::Error> {
+        let value = map.next_value::<&'a RawValue>()?;
+        self.0.push((name, Cow::Borrowed(value.get())));
+        Ok(())
+    }
+}
+
+/// A field's value: an object is read at once, so that its text is passed over once.
+#[derive(Debug, Default)]
+pub(super) enum Nested<'a> {
+    /// Missing or null.
+    #[default]
+    Null,
+    Object(Object<'a>),
+    Other(JsonKind),
+}
+
+/// Takes the fields of an object one by one.
+pub(super) trait TakeField<'a> {
+    /// Reads the value of a field in the way that fits its name.
+    fn take<A: MapAccess<'a>>(&mut self, name: Cow<'a, str>, map: &mut A) -> Result<(), A::Error>;
+}
+
+/// Reads an object's fields.
+pub(super) fn take_fields<'a>(json: &'a str, fields: &mut impl TakeField<'a>) -> Result<()> {
+    expect_object(json)?;
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    deserializer.deserialize_map(Taken(fields)).and_then(|()| deserializer.end()).map_err(|e| not_json(&e))
+}
+
+struct Taken<'f, F>(&'f mut F);
+
+impl<'a, F: TakeField<'a>> Visitor<'a> for Taken<'_, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key_seed(Name)? {
-            let value = map.next_value::<&'a RawValue>()?;
-            if let Err(error) = (self.each)(&name, value.get()) {
-                *self.stopped = Some(error);
-                return Err(A::Error::custom("stopped"));
-            }
+            self.0.take(name, &mut map)?;
         }
         Ok(())
+    }
+}
+
+impl<'a> Deserialize<'a> for Nested<'a> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'a> Visitor<'a> for AnyValue {
+    type Value = Nested<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let mut object = Object(Vec::with_capacity(USUAL_FIELDS));
+        Taken(&mut object).visit_map(map)?;
+        Ok(Nested::Object(object))
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Nested::Other(JsonKind::Array))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Nested::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Nested::Other(JsonKind::Boolean))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Nested::Other(JsonKind::Number))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Nested::Other(JsonKind::Number))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Nested::Other(JsonKind::Number))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(Nested::Other(JsonKind::String))
     }
 }
 

@@ -42,6 +42,7 @@ const MAX_CACHED_SCHEMAS: usize = 1_024;
 
 /// What a record says.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every message is a change")]
 pub enum Message<'a> {
     Change(Change<'a>),
     /// A heartbeat, or the begin or end of a transaction: the log is known up to here.

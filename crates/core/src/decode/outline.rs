@@ -1,15 +1,20 @@
 //! The first pass over a JSON object: the fields that tell which kind of record it is, and nothing inside them.
 
-use super::json::{each_field, is_null};
+use std::borrow::Cow;
+
+use serde::de::MapAccess;
+use serde_json::value::RawValue;
+
+use super::json::{Nested, TakeField, is_null, take_fields};
 use crate::error::Result;
 
-/// JSON of the fields, as far as they are given.
+/// The fields, as far as they are given. Images and the source block are read at once, the others are JSON.
 #[derive(Debug, Default)]
 pub(super) struct Outline<'a> {
     pub(super) op: Option<&'a str>,
-    pub(super) before: Option<&'a str>,
-    pub(super) after: Option<&'a str>,
-    pub(super) source: Option<&'a str>,
+    pub(super) before: Nested<'a>,
+    pub(super) after: Nested<'a>,
+    pub(super) source: Nested<'a>,
     pub(super) transaction: Option<&'a str>,
     pub(super) time_ms: Option<&'a str>,
     pub(super) topic: Option<&'a str>,
@@ -32,20 +37,13 @@ pub(super) struct Outline<'a> {
 impl<'a> Outline<'a> {
     pub(super) fn read(json: &'a str) -> Result<Self> {
         let mut outline = Self::default();
-        each_field(json, |name, value| {
-            outline.set(name, value);
-            Ok(())
-        })?;
+        take_fields(json, &mut outline)?;
         Ok(outline)
     }
 
     fn set(&mut self, name: &str, value: &'a str) {
-        self.fields += 1;
         let slot = match name {
             "op" => &mut self.op,
-            "before" => &mut self.before,
-            "after" => &mut self.after,
-            "source" => &mut self.source,
             "transaction" => &mut self.transaction,
             "ts_ms" => {
                 self.time_fields += 1;
@@ -78,6 +76,15 @@ impl<'a> Outline<'a> {
         *slot = Some(value);
     }
 
+    fn nested(&mut self, name: &str) -> Option<&mut Nested<'a>> {
+        match name {
+            "before" => Some(&mut self.before),
+            "after" => Some(&mut self.after),
+            "source" => Some(&mut self.source),
+            _ => None,
+        }
+    }
+
     /// A Kafka record: a value with a key or topic, and nothing that is no part of a Kafka record.
     pub(super) fn is_transport(&self) -> bool {
         let known = [self.topic, self.headers, self.key, self.value].iter().flatten().count() + self.transport_fields;
@@ -90,7 +97,7 @@ impl<'a> Outline<'a> {
     }
 
     pub(super) fn is_envelope(&self) -> bool {
-        self.op.is_some() && self.source.is_some()
+        self.op.is_some() && [&self.source, &self.before, &self.after].iter().any(|field| matches!(field, Nested::Object(_)))
     }
 
     pub(super) fn is_heartbeat(&self) -> bool {
@@ -103,6 +110,17 @@ impl<'a> Outline<'a> {
 
     pub(super) fn is_schema_change(&self) -> bool {
         self.ddl.is_some() && self.table_changes.is_some() && self.op.is_none()
+    }
+}
+
+impl<'a> TakeField<'a> for Outline<'a> {
+    fn take<A: MapAccess<'a>>(&mut self, name: Cow<'a, str>, map: &mut A) -> Result<(), A::Error> {
+        self.fields += 1;
+        match self.nested(&name) {
+            Some(slot) => *slot = map.next_value()?,
+            None => self.set(&name, map.next_value::<&'a RawValue>()?.get()),
+        }
+        Ok(())
     }
 }
 

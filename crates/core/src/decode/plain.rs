@@ -1,12 +1,10 @@
 //! The plain form: an object with an op, a time and a record, under names that the settings give.
 
-use std::borrow::Cow;
-
 use chrono::TimeZone;
 use chrono_tz::Tz;
 
 use super::change::{Change, Form, SnapshotMark};
-use super::json::{JsonKind, each_field, is_null, string};
+use super::json::{JsonKind, Object, each_field, is_null, string};
 use super::position::Position;
 use super::source::text;
 use super::{Decoder, Message};
@@ -55,8 +53,8 @@ pub(super) fn decode<'a>(decoder: &mut Decoder, json: &'a str, line: &'a [u8]) -
         position: Position::Unknown,
         snapshot: SnapshotMark::None,
         transaction: None,
-        before: before.map(Cow::Borrowed),
-        after: after.map(Cow::Borrowed),
+        before: before.map(Object::read).transpose().map_err(|e| e.with("field", &fields.before))?,
+        after: after.map(Object::read).transpose().map_err(|e| e.with("field", &fields.record))?,
         key: None,
         old_key: None,
         schema: None,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use serde::Deserialize;
 
+use super::json::Nested;
 use super::outline::Outline;
 use super::source::Source;
 use crate::ddl::{SqlDialect, declared_field};
@@ -56,8 +57,9 @@ struct Column {
 impl SchemaChange {
     pub(super) fn read(outline: &Outline) -> Result<Self> {
         let fault = || Error::bad_input("the description of a DDL event cannot be read").with("field", "tableChanges");
-        let source = Source::read(outline.source.unwrap_or("{}"))?;
-        let time_us = source.event_time_us().ok_or_else(|| Error::bad_input("the DDL event has no time").with("field", "source.ts_ms"))?;
+        let no_time = || Error::bad_input("the DDL event has no time").with("field", "source.ts_ms");
+        let Nested::Object(block) = &outline.source else { return Err(no_time()) };
+        let time_us = Source::read(block)?.event_time_us().ok_or_else(no_time)?;
         let entries: Vec<Entry> = serde_json::from_str(outline.table_changes.unwrap_or("[]")).map_err(|_| fault())?;
         let tables = entries.into_iter().map(|entry| entry.change().ok_or_else(fault)).collect::<Result<_>>()?;
         Ok(Self { time_us, tables })

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 
 /// Form of the input's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a source has one")]
 pub enum ChangeFormat {
     /// Debezium's JSON converter, with or without schemas; bare values or `{key, value}` lines; flattened records too.
     DebeziumJson,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::change::SnapshotMark;
-use super::json::{JsonKind, each_field, is_null, string};
+use super::json::{JsonKind, Object, is_null, string};
 use super::position::{Position, binlog_number, postgres_sequence};
 use crate::error::{Error, Result};
 
@@ -35,9 +35,9 @@ struct Time {
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn read(json: &'a str) -> Result<Self> {
+    pub(super) fn read(block: &'a Object) -> Result<Self> {
         let mut source = Self::default();
-        each_field(json, |name, value| source.set(name, value)).map_err(|e| e.with("field", "source"))?;
+        block.iter().try_for_each(|(name, value)| source.set(name, value))?;
         Ok(source)
     }
 

@@ -193,7 +193,11 @@ fn bad_lines_are_errors_that_name_their_place() {
     let wrong_sequence = envelope("c").replace(r#"[\"1\",\"2\"]"#, "1,2");
     let wrong_table = envelope("c").replace(r#""table":"events""#, r#""table":"../events""#);
     let binlog = envelope("c").replace(r#""sequence":"[\"1\",\"2\"]""#, r#""file":"binlog""#);
+    let wrong_image = envelope("c").replace(r#""before":null"#, r#""before":[7]"#);
+    let no_source = r#"{"op":"c","after":{"id":1}}"#;
     for (line, place) in [
+        (wrong_image.as_str(), Some(("json type", "array"))),
+        (no_source, Some(("field", "source"))),
         ("not json", None),
         ("[1]", Some(("json type", "array"))),
         ("\"secret\"", Some(("json type", "string"))),
@@ -258,9 +262,12 @@ fn bad_avro_messages_are_errors() {
         assert!(failure.message().contains(part), "{value}: {failure}");
     }
     assert_eq!(decoder.decode(br#"{"key":null,"value":null}"#).map(|message| summary(&message)).unwrap(), "ignored");
-    settings.avro_schemas = Some(r#"{"id":1,"schema":{"type":"nothing"}}"#.to_owned());
-    let failure = Decoder::new(settings).unwrap_err();
-    assert!(failure.context().contains(&("schema line", "1".into())), "{failure}");
+    let endless = r#"{"type":"record","name":"A","fields":[{"name":"next","type":["null","A"]}]}"#;
+    for schema in [r#"{"type":"nothing"}"#, r#"{"type":"record","name":"A","fields":[{"name":"x","type":"B"}]}"#, endless] {
+        settings.avro_schemas = Some(format!(r#"{{"id":1,"schema":{schema}}}"#));
+        let failure = Decoder::new(settings.clone()).unwrap_err();
+        assert!(failure.context().contains(&("schema line", "1".into())), "{failure}");
+    }
 }
 
 proptest! {

@@ -55,8 +55,8 @@ impl Column {
 
     /// From now on values are written so.
     pub(super) fn set_wire(&mut self, wire: &Wire) {
-        if let (Values::List(list), Wire::List(element)) = (&mut self.values, wire) {
-            list.set_wire(element);
+        if let Values::List(list) = &mut self.values {
+            list.set_wire(if let Wire::List(element) = wire { element } else { &Wire::Unknown });
         }
         self.wire = wire.clone();
     }

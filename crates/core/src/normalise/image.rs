@@ -1,13 +1,14 @@
 //! The cells of a row's image, as slices of its JSON.
 
-use std::ops::Range;
-
 use hashbrown::HashMap;
 
 use crate::decode::Form;
 use crate::decode::flattened::is_metadata;
-use crate::decode::json::each_field;
+use crate::decode::json::Object;
 use crate::error::{Error, Result};
+
+/// Columns by which one record may widen a table.
+const MAX_STRANGERS: usize = 1_000;
 
 /// Names of a table's columns, and the same as Debezium's `field.name.adjustment.mode=avro` writes them.
 #[derive(Debug)]
@@ -51,40 +52,41 @@ fn adjusted(name: &str) -> String {
     begins_with_digit.then_some('_').into_iter().chain(plain).collect()
 }
 
-/// Where each column's value is in an image.
+/// Which field of an image has each column's value.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
-    places: Vec<Option<Range<usize>>>,
-    /// Columns that the table lacks, with a value.
+    places: Vec<Option<usize>>,
+    /// Columns that the table lacks.
     pub(super) strangers: Vec<(String, String)>,
 }
 
 impl Cells {
-    pub(super) fn read(&mut self, image: &str, names: &Names, form: Form) -> Result<()> {
+    pub(super) fn read(&mut self, image: &Object, names: &Names, form: Form) -> Result<()> {
         self.places.clear();
         self.places.resize(names.names.len(), None);
         self.strangers.clear();
         let mut expected = 0;
-        each_field(image, |name, value| {
+        for (field, (name, value)) in image.iter().enumerate() {
             match names.find(name, expected) {
                 Some(at) => {
                     expected = at + 1;
-                    let start = value.as_ptr().addr() - image.as_ptr().addr();
                     match self.places.get_mut(at) {
-                        Some(place @ None) => *place = Some(start..start + value.len()),
+                        Some(place @ None) => *place = Some(field),
                         _ => return Err(Error::bad_input("a field is given twice").with("field", name)),
                     }
                 }
                 None if form == Form::Flattened && is_metadata(name) => {}
+                None if self.strangers.len() == MAX_STRANGERS => {
+                    return Err(Error::bad_input("the record has more new columns than a table takes at once").with("limit", MAX_STRANGERS));
+                }
                 None => self.strangers.push((name.to_owned(), value.to_owned())),
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     /// The JSON of a column; `None` when the image does not have it.
-    pub(super) fn get<'i>(&self, image: &'i str, column: usize) -> Option<&'i str> {
-        let place = self.places.get(column)?.clone()?;
-        image.get(place)
+    pub(super) fn get<'i>(&self, image: &'i Object, column: usize) -> Option<&'i str> {
+        image.value((*self.places.get(column)?)?)
     }
 }

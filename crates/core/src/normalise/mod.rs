@@ -29,7 +29,7 @@ use arrow::datatypes::{Field, FieldRef, SchemaRef};
 
 use crate::change::{ChangeBatch, changelog_schema};
 use crate::decode::json::is_null;
-use crate::decode::wire::inferred;
+use crate::decode::wire::{Wire, inferred};
 use crate::decode::{Change, DecodeSettings, MessageSchema};
 use crate::error::Result;
 use crate::schema::TableSchema;
@@ -110,10 +110,13 @@ impl ChangeBuilder {
 
     /// Adds a change. A failed push adds nothing and leaves `run` as it was.
     pub fn push(&mut self, change: &Change, at: RecordAt, run: &mut RunState) -> Result<Pushed> {
-        if let Some(message) = &change.schema
-            && let Some(grown) = self.adopt(message)?
-        {
-            return Ok(Pushed::Grow(grown));
+        match &change.schema {
+            Some(message) => {
+                if let Some(grown) = self.adopt(message)? {
+                    return Ok(Pushed::Grow(grown));
+                }
+            }
+            None => self.forget_message(),
         }
         let start = self.whole.len();
         self.reading.modes = run.modes;
@@ -121,8 +124,7 @@ impl ChangeBuilder {
         match &pushed {
             Ok(Pushed::Added) => {
                 run.modes = self.reading.modes;
-                self.bytes +=
-                    change.after.as_deref().or(change.before.as_deref()).map_or(0, str::len) + ROW_BYTES + CELL_BYTES * self.columns.len();
+                self.bytes += change.line.len() + ROW_BYTES + CELL_BYTES * self.columns.len();
             }
             Ok(Pushed::Grow(_)) | Err(_) => {
                 let left = self.whole.get_mut(start..).unwrap_or_default();
@@ -180,6 +182,17 @@ impl ChangeBuilder {
         }
         self.message = Some(message.clone());
         Ok(None)
+    }
+
+    /// From now on reads values without a schema.
+    fn forget_message(&mut self) {
+        let Some(message) = self.message.take() else { return };
+        for at in message.columns.iter().filter_map(|(name, _)| self.names.position(name)) {
+            if let Some(column) = self.columns.get_mut(at) {
+                column.set_wire(&Wire::Unknown);
+                self.system.set_wire(self.names.get(at), &Wire::Unknown);
+            }
+        }
     }
 
     /// The table with the columns of an image that it lacks; `None` when it lacks none that has a value.

@@ -1,12 +1,14 @@
 //! The order of a source's events: its log's, or that of columns which the settings name (DESIGN.md, rule 1).
 
+use std::sync::Arc;
+
 use arrow::datatypes::DataType;
 
 use super::RecordAt;
 use super::column::Column;
 use super::image::Cells;
 use super::reading::Reading;
-use crate::decode::json::is_null;
+use crate::decode::json::{Object, is_null};
 use crate::decode::{Change, ChangeFormat, DecodeSettings, Position};
 use crate::error::{Error, Result};
 use crate::schema::TableSchema;
@@ -14,7 +16,7 @@ use crate::sequence::SequenceWriter;
 
 pub(super) struct Ordering {
     parts: Vec<Part>,
-    source_name: String,
+    source_name: Arc<str>,
 }
 
 enum Part {
@@ -40,12 +42,12 @@ impl Ordering {
                 (None, _) => return Err(Error::usage("the table has no such column to order its events by").with("sequence_by", name)),
             });
         }
-        Ok(Self { parts, source_name: settings.source_name.clone() })
+        Ok(Self { parts, source_name: settings.source_name.as_str().into() })
     }
 
     /// The domain in which the events' sequences compare.
-    pub(super) fn domain<'c>(&'c self, change: &'c Change) -> &'c str {
-        if self.parts.is_empty() { change.domain() } else { &self.source_name }
+    pub(super) fn domain(&self, change: &Change) -> Arc<str> {
+        if self.parts.is_empty() { change.domain.clone() } else { self.source_name.clone() }
     }
 
     /// Writes the parts of a sequence before the ordinal.
@@ -53,7 +55,7 @@ impl Ordering {
         &self,
         change: &Change,
         at: RecordAt,
-        image: &str,
+        image: &Object,
         cells: &Cells,
         reading: &mut Reading,
         sequence: &mut SequenceWriter,

@@ -1,5 +1,6 @@
 //! The rows of one change: one, or a delete and a create when an update changed the key.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::fault::Fault;
 use super::image::Cells;
 use super::{ChangeBuilder, Pushed, RecordAt, RunState};
 use crate::change::Op;
-use crate::decode::json::is_null;
+use crate::decode::json::{Object, is_null};
 use crate::decode::{Change, Form};
 use crate::error::{Error, Result};
 use crate::schema::TableSchema;
@@ -20,7 +21,7 @@ use crate::sequence::SequenceWriter;
 #[derive(Clone, Copy)]
 struct Row<'c> {
     op: Op,
-    image: &'c str,
+    image: &'c Object<'c>,
     cells: &'c Cells,
     event_time_us: i64,
     sequence: &'c str,
@@ -51,7 +52,8 @@ impl ChangeBuilder {
         position: &mut SequenceWriter,
     ) -> Result<Pushed> {
         let op = change.op();
-        let image = change.image()?.unwrap_or("{}");
+        let image = change.image()?;
+        let image = image.as_ref();
         cells.read(image, &self.names, change.form)?;
         if matches!(op, Op::Update | Op::Delete) && self.keys.is_empty() {
             return Err(Error::bad_input("an update or a delete of a table without a key").with("field", "key").with("op", op.as_str()));
@@ -72,7 +74,7 @@ impl ChangeBuilder {
             .old_key(change, cells, image)?
             .or_else(|| run.linked_key(op, &place).filter(|old| self.differs(old, cells, image)).map(<[String]>::to_vec));
 
-        let domain = self.ordering.domain(change).to_owned();
+        let domain = self.ordering.domain(change);
         let mut sequence = std::mem::take(&mut self.sequence);
         sequence.restart_from(position.as_str());
         sequence.push_number(place.ordinal);
@@ -100,8 +102,8 @@ impl ChangeBuilder {
     /// Appends an update that changed its key as the delete of the old one and the create of the new one.
     fn append_split(&mut self, change: &Change, row: Row, position: &SequenceWriter, ordinal: u64) -> Result<ControlFlow<TableSchema>> {
         let before = std::mem::take(&mut self.before);
-        let image = change.before.as_deref().unwrap_or("{}");
-        let deleted = self.append(Row { op: Op::Delete, image, cells: &before, old_key: None, ..row });
+        let image = change.before.clone().unwrap_or_default();
+        let deleted = self.append(Row { op: Op::Delete, image: &image, cells: &before, old_key: None, ..row });
         self.before = before;
         if let ControlFlow::Break(grown) = deleted? {
             return Ok(ControlFlow::Break(grown));
@@ -166,7 +168,7 @@ impl ChangeBuilder {
         Err(fault.into_error(field.name(), field.data_type(), json))
     }
 
-    fn check_key(&self, cells: &Cells, image: &str) -> Result<()> {
+    fn check_key(&self, cells: &Cells, image: &Object) -> Result<()> {
         for &at in &self.keys {
             let problem = match cells.get(image, at) {
                 None => "a column of the key is missing",
@@ -179,22 +181,23 @@ impl ChangeBuilder {
         Ok(())
     }
 
-    fn key(&self, cells: &Cells, image: &str) -> Key {
+    fn key(&self, cells: &Cells, image: &Object) -> Key {
         self.keys.iter().map(|&at| cells.get(image, at).unwrap_or("null").to_owned()).collect()
     }
 
-    fn differs(&self, key: &[String], cells: &Cells, image: &str) -> bool {
+    fn differs(&self, key: &[String], cells: &Cells, image: &Object) -> bool {
         self.keys.iter().zip(key).any(|(&at, old)| cells.get(image, at) != Some(old))
     }
 
     /// The key that the row had before, if the record says so and it is another one.
-    fn old_key(&mut self, change: &Change, cells: &Cells, image: &str) -> Result<Option<Key>> {
-        let said = match change.op() {
-            Op::Create => change.old_key.as_deref(),
-            Op::Update => change.before.as_deref(),
-            Op::Delete | Op::Truncate | Op::Read => None,
+    fn old_key(&mut self, change: &Change, cells: &Cells, image: &Object) -> Result<Option<Key>> {
+        let said = match (change.op(), &change.old_key, &change.before) {
+            _ if self.keys.is_empty() => None,
+            (Op::Create, Some(key), _) => Some(Cow::Owned(Object::read(key).map_err(|e| e.with("field", "__debezium.oldkey"))?)),
+            (Op::Update, _, Some(before)) => Some(Cow::Borrowed(before)),
+            _ => None,
         };
-        let Some(before) = said.filter(|_| !self.keys.is_empty()) else { return Ok(None) };
+        let Some(before) = said.as_deref() else { return Ok(None) };
         self.before.read(before, &self.names, change.form)?;
         let is_whole = self
             .keys

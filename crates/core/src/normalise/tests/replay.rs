@@ -169,8 +169,8 @@ impl Table {
                     for name in &event.unset {
                         row.insert(name.clone(), before.as_ref().and_then(|before| before.get(name).cloned()).flatten());
                     }
-                    if event.old_key.is_some() {
-                        rows.remove(&key(event.old_key.as_ref().unwrap()));
+                    if let Some(old_key) = &event.old_key {
+                        rows.remove(&key(old_key));
                     }
                     if self.schema.keys().is_empty() { keyless.push(row) } else { drop(rows.insert(key(&row), row)) }
                 }

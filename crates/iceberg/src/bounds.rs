@@ -20,7 +20,9 @@ pub(crate) fn lower(value: &Value, kind: &PrimitiveType, precision: Precision) -
     let bound = match (value, kind) {
         (Value::Float(value), _) => Value::Float(outward(*value, -0.0)?),
         (Value::Text(text), _) if precision == Precision::Truncated => Value::Text(text.chars().take(KEPT).collect()),
-        (Value::Bytes(bytes), PrimitiveType::Binary) if precision == Precision::Truncated => Value::Bytes(bytes.iter().take(KEPT).copied().collect()),
+        (Value::Bytes(bytes), PrimitiveType::Binary) if precision == Precision::Truncated => {
+            Value::Bytes(bytes.iter().take(KEPT).copied().collect())
+        }
         (value, _) => value.clone(),
     };
     to_datum(&bound, kind)

@@ -64,7 +64,9 @@ impl Growth<'_> {
     fn field_type(&mut self, column: &str, current: &Type, wanted: &DataType) -> Result<Type> {
         Ok(match (current, wanted) {
             (Type::Struct(current), DataType::Struct(wanted)) => Type::Struct(StructType::new(self.fields(current, wanted)?)),
-            (Type::List(list), DataType::List(wanted) | DataType::LargeList(wanted)) => Type::List(ListType::new(self.field(&list.element_field, wanted)?)),
+            (Type::List(list), DataType::List(wanted) | DataType::LargeList(wanted)) => {
+                Type::List(ListType::new(self.field(&list.element_field, wanted)?))
+            }
             (Type::Map(map), DataType::Map(entries, _)) => Type::Map(self.map(column, map, entries)?),
             (Type::Primitive(kind), wanted) => match schema::to_primitive(wanted).ok().and_then(|wanted| promoted(kind, &wanted)) {
                 Some(kind) => Type::Primitive(kind),
@@ -93,7 +95,9 @@ fn promoted(current: &PrimitiveType, wanted: &PrimitiveType) -> Option<Primitive
         (current, wanted) if current == wanted => current.clone(),
         (Int, Long) | (Long, Int) => Long,
         (Float, Double) | (Double, Float) => Double,
-        (Decimal { precision: a, scale }, Decimal { precision: b, scale: other }) if scale == other => Decimal { precision: *a.max(b), scale: *scale },
+        (Decimal { precision: a, scale }, Decimal { precision: b, scale: other }) if scale == other => {
+            Decimal { precision: *a.max(b), scale: *scale }
+        }
         (Uuid, Fixed(16)) => Uuid,
         _ => return None,
     })

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use iceberg::spec::{
-    FormatVersion, Manifest as IcebergManifest, ManifestContentType, ManifestEntry, ManifestEntryRef, ManifestFile, ManifestList, ManifestStatus,
-    PartitionSpec, SchemaRef, Snapshot, StructType, TableMetadata,
+    FormatVersion, Manifest as IcebergManifest, ManifestContentType, ManifestEntry, ManifestEntryRef, ManifestFile, ManifestList,
+    ManifestStatus, PartitionSpec, SchemaRef, Snapshot, StructType, TableMetadata,
 };
 use waterline_core::error::{Error, Result};
 
@@ -50,7 +50,8 @@ impl Manifests {
     pub(crate) async fn list(&self, table: &TableMetadata, snapshot: &Snapshot) -> Result<Vec<ManifestFile>> {
         let location = snapshot.manifest_list();
         if location.is_empty() {
-            return Err(Error::unsupported("the table uses a feature of Iceberg that is not supported").with("feature", "snapshots without a manifest list"));
+            return Err(Error::unsupported("the table uses a feature of Iceberg that is not supported")
+                .with("feature", "snapshots without a manifest list"));
         }
         if snapshot.encryption_key_id().is_some() {
             return Err(encrypted(location));
@@ -82,7 +83,8 @@ impl Manifests {
         let bytes = self.files.read(&file.manifest_path).await?;
         let listed = file.clone();
         let parsed = tokio::task::spawn_blocking(move || parse(&listed, &bytes)).await;
-        let contents = Arc::new(parsed.map_err(|e| Error::corrupt("a manifest cannot be read").with("file", &file.manifest_path).caused_by(e))??);
+        let contents =
+            Arc::new(parsed.map_err(|e| Error::corrupt("a manifest cannot be read").with("file", &file.manifest_path).caused_by(e))??);
         self.cache.insert(file.manifest_path.clone(), contents.clone(), contents.entries.len().max(1));
         Ok(contents)
     }
@@ -112,7 +114,9 @@ fn inherit(mut entry: ManifestEntry, file: &ManifestFile) -> Result<ManifestEntr
         entry.file_sequence_number.get_or_insert(file.sequence_number);
     }
     if entry.is_alive() && (entry.sequence_number.is_none() || entry.file_sequence_number.is_none()) {
-        return Err(Error::corrupt("a manifest entry has no sequence number").with("file", &file.manifest_path).with("entry", entry.file_path()));
+        return Err(Error::corrupt("a manifest entry has no sequence number")
+            .with("file", &file.manifest_path)
+            .with("entry", entry.file_path()));
     }
     Ok(entry)
 }

@@ -18,8 +18,22 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// More than any real metadata file, so that a small gzip file cannot fill the memory.
 const MAX_METADATA_BYTES: u64 = 1 << 30;
 const KNOWN_TYPES: [&str; 16] = [
-    "boolean", "int", "long", "float", "double", "date", "time", "timestamp", "timestamptz", "timestamp_ns", "timestamptz_ns", "string", "uuid",
-    "binary", "decimal", "fixed",
+    "boolean",
+    "int",
+    "long",
+    "float",
+    "double",
+    "date",
+    "time",
+    "timestamp",
+    "timestamptz",
+    "timestamp_ns",
+    "timestamptz_ns",
+    "string",
+    "uuid",
+    "binary",
+    "decimal",
+    "fixed",
 ];
 
 /// A metadata file.
@@ -51,7 +65,8 @@ impl Metadata {
         let Refs { refs } = serde_json::from_slice(&text).map_err(|e| diagnose(location, &text, e))?;
         let mut refs = refs.unwrap_or_default();
         if let Some(main) = table.snapshot_for_ref(MAIN_BRANCH) {
-            refs.entry(MAIN_BRANCH.into()).or_insert_with(|| SnapshotReference::new(main.snapshot_id(), SnapshotRetention::branch(None, None, None)));
+            refs.entry(MAIN_BRANCH.into())
+                .or_insert_with(|| SnapshotReference::new(main.snapshot_id(), SnapshotRetention::branch(None, None, None)));
         }
         Ok(Self { location: location.into(), table, refs })
     }
@@ -62,7 +77,9 @@ pub(crate) fn serialise(metadata: &TableMetadata, codec: MetadataCodec) -> Resul
     let json = serde_json::to_vec(metadata).map_err(|e| Error::internal("table metadata cannot be written as JSON").caused_by(e))?;
     match codec {
         MetadataCodec::Plain => Ok(json.into()),
-        MetadataCodec::Gzip => gzip(&json).map(Bytes::from).map_err(|e| Error::internal("table metadata cannot be compressed").caused_by(e)),
+        MetadataCodec::Gzip => {
+            gzip(&json).map(Bytes::from).map_err(|e| Error::internal("table metadata cannot be compressed").caused_by(e))
+        }
     }
 }
 
@@ -146,7 +163,9 @@ fn unknown_type(json: &Json) -> Option<String> {
             (!KNOWN_TYPES.contains(&stem)).then(|| stem.to_owned())
         }
         Json::Object(object) => match object.get("type").and_then(Json::as_str) {
-            Some("struct") => object.get("fields").and_then(Json::as_array).into_iter().flatten().find_map(|field| unknown_type(field.get("type")?)),
+            Some("struct") => {
+                object.get("fields").and_then(Json::as_array).into_iter().flatten().find_map(|field| unknown_type(field.get("type")?))
+            }
             Some("list") => unknown_type(object.get("element")?),
             Some("map") => [object.get("key"), object.get("value")].into_iter().flatten().find_map(unknown_type),
             _ => None,

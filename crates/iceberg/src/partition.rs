@@ -1,7 +1,8 @@
 //! Partition specs and partition values (Iceberg spec, "Partitioning").
 
 use iceberg::spec::{
-    Literal, PartitionSpec, PrimitiveLiteral, Schema, Struct, StructType, TableMetadata, Transform as IcebergTransform, UnboundPartitionSpec,
+    Literal, PartitionSpec, PrimitiveLiteral, Schema, Struct, StructType, TableMetadata, Transform as IcebergTransform,
+    UnboundPartitionSpec,
 };
 use waterline_core::error::{Error, Result};
 use waterline_core::partition::{PartitionField, Transform};
@@ -24,7 +25,9 @@ pub(crate) fn default_fields(metadata: &TableMetadata) -> Vec<PartitionField> {
 /// Fails for a default spec by which rows cannot be partitioned.
 pub(crate) fn ensure_writable(metadata: &TableMetadata) -> Result<()> {
     match metadata.default_partition_spec().fields().iter().find(|field| field.transform == IcebergTransform::Unknown) {
-        Some(field) => Err(Error::unsupported("the table is partitioned by a transform that is not supported").with("partition field", &field.name)),
+        Some(field) => {
+            Err(Error::unsupported("the table is partitioned by a transform that is not supported").with("partition field", &field.name))
+        }
         None => Ok(()),
     }
 }
@@ -96,10 +99,13 @@ fn from_transform(transform: Transform) -> IcebergTransform {
 pub(crate) fn to_struct(values: &[Option<Value>], partition_type: &StructType) -> Result<Struct> {
     let fields = partition_type.fields();
     if fields.len() != values.len() {
-        return Err(Error::internal("a new file has not one value per partition field").with("fields", fields.len()).with("values", values.len()));
+        return Err(Error::internal("a new file has not one value per partition field")
+            .with("fields", fields.len())
+            .with("values", values.len()));
     }
     let literal = |(field, value): (&iceberg::spec::NestedFieldRef, &Option<Value>)| {
-        let mismatch = || Error::internal("a partition value is not of its field's type").with("field", &field.name).with("type", &field.field_type);
+        let mismatch =
+            || Error::internal("a partition value is not of its field's type").with("field", &field.name).with("type", &field.field_type);
         let Some(value) = value else { return Ok(None) };
         let kind = field.field_type.as_primitive_type().ok_or_else(mismatch)?;
         to_literal(value, kind).map(Some).ok_or_else(mismatch)
@@ -109,7 +115,8 @@ pub(crate) fn to_struct(values: &[Option<Value>], partition_type: &StructType) -
 
 /// Partition values of a file as ours: one per field of its spec, `None` where the value cannot be expressed.
 pub(crate) fn from_struct(partition: &Struct, partition_type: &StructType) -> Vec<Option<Option<Value>>> {
-    let known = |(field, literal): (&iceberg::spec::NestedFieldRef, Option<&Literal>)| match (literal, field.field_type.as_primitive_type()) {
+    let known = |(field, literal): (&iceberg::spec::NestedFieldRef, Option<&Literal>)| match (literal, field.field_type.as_primitive_type())
+    {
         (None, _) => Some(None),
         (Some(Literal::Primitive(literal)), Some(kind)) => from_literal(literal, kind).map(Some),
         _ => None,

@@ -69,7 +69,9 @@ impl Plan<'_> {
     fn planned(&self, spec_id: i32, entry: &ManifestEntryRef) -> Result<DataFile> {
         let file = entry.data_file();
         if file.file_format() != DataFileFormat::Parquet {
-            return Err(Error::unsupported("data files of this format are not supported").with("format", file.file_format()).with("file", file.file_path()));
+            return Err(Error::unsupported("data files of this format are not supported")
+                .with("format", file.file_format())
+                .with("file", file.file_path()));
         }
         let deletes = self.deletes.positions(spec_id, entry);
         Ok(DataFile {

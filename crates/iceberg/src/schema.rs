@@ -22,7 +22,9 @@ fn arrow_fields(fields: &StructType) -> Result<Fields> {
 
 fn arrow_field(field: &NestedField) -> Result<Field> {
     if field.initial_default.is_some() {
-        return Err(Error::unsupported("the table uses a feature of Iceberg that is not supported").with("feature", "default values").with("column", &field.name));
+        return Err(Error::unsupported("the table uses a feature of Iceberg that is not supported")
+            .with("feature", "default values")
+            .with("column", &field.name));
     }
     let data_type = arrow_type(&field.field_type).map_err(|e| e.with("column", &field.name))?;
     Ok(Field::new(&field.name, data_type, !field.required).with_metadata(HashMap::from([(FIELD_ID.into(), field.id.to_string())])))
@@ -57,9 +59,9 @@ fn arrow_primitive(primitive: &PrimitiveType) -> Result<DataType> {
         PrimitiveType::TimestamptzNs => DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
         PrimitiveType::String => DataType::Utf8,
         PrimitiveType::Uuid => DataType::FixedSizeBinary(UUID_BYTES),
-        PrimitiveType::Fixed(length) => {
-            DataType::FixedSizeBinary(i32::try_from(*length).map_err(|_| Error::unsupported("a fixed type is too long").with("bytes", length))?)
-        }
+        PrimitiveType::Fixed(length) => DataType::FixedSizeBinary(
+            i32::try_from(*length).map_err(|_| Error::unsupported("a fixed type is too long").with("bytes", length))?,
+        ),
         PrimitiveType::Binary => DataType::Binary,
     })
 }
@@ -104,10 +106,13 @@ pub(crate) fn from_arrow(schema: &ArrowSchema, keys: &[String]) -> Result<Schema
 }
 
 fn identifier(fields: &[NestedFieldRef], key: &str) -> Result<i32> {
-    let field = fields.iter().find(|field| field.name == key).ok_or_else(|| Error::usage("a key names no column of the table").with("key", key))?;
+    let field =
+        fields.iter().find(|field| field.name == key).ok_or_else(|| Error::usage("a key names no column of the table").with("key", key))?;
     match field.field_type.as_ref() {
         Type::Primitive(PrimitiveType::Float | PrimitiveType::Double) | Type::Struct(_) | Type::List(_) | Type::Map(_) => {
-            Err(Error::unsupported("a column of this type cannot be a key of an Iceberg table").with("column", key).with("type", &field.field_type))
+            Err(Error::unsupported("a column of this type cannot be a key of an Iceberg table")
+                .with("column", key)
+                .with("type", &field.field_type))
         }
         Type::Primitive(_) => Ok(field.id),
     }

@@ -53,7 +53,8 @@ impl IcebergTable {
     /// The current metadata, read anew when the pointer moved.
     pub(crate) async fn metadata(&self) -> Result<Arc<Metadata>> {
         let location = self.pointer.current().await?;
-        if let Some(known) = self.newest.lock().unwrap_or_else(PoisonError::into_inner).as_ref().filter(|known| known.location == location) {
+        if let Some(known) = self.newest.lock().unwrap_or_else(PoisonError::into_inner).as_ref().filter(|known| known.location == location)
+        {
             return Ok(known.clone());
         }
         let bytes = self.files.read(&location).await?;

@@ -18,7 +18,8 @@ pub(crate) fn new_table(definition: &TableDefinition, location: &str, env: &Env)
     let properties: HashMap<String, String> =
         definition.properties.iter().filter(|(key, _)| *key != FORMAT_VERSION).map(|(key, value)| (key.clone(), value.clone())).collect();
     let invalid = |e| Error::usage("the table cannot be created so").caused_by(e);
-    let builder = TableMetadataBuilder::new(schema, spec, SortOrder::unsorted_order(), location.into(), format_version(definition)?, properties);
+    let builder =
+        TableMetadataBuilder::new(schema, spec, SortOrder::unsorted_order(), location.into(), format_version(definition)?, properties);
     let built = builder.map_err(invalid)?.assign_uuid(env.ids.uuid()).build().map_err(invalid)?;
     metadata::with_last_updated(built.metadata, env.clock.now_ms())
 }

@@ -131,7 +131,8 @@ impl Folder {
     async fn listed(&self) -> Result<Option<(u64, String)>> {
         let folder = format!("{}/metadata", self.location);
         let names = self.files.list(&folder).await?.files;
-        let metadata = names.iter().filter(|name| name.starts_with('v') && (name.ends_with(".metadata.json") || name.ends_with(".metadata.json.gz")));
+        let metadata =
+            names.iter().filter(|name| name.starts_with('v') && (name.ends_with(".metadata.json") || name.ends_with(".metadata.json.gz")));
         let newest = metadata.map(|name| (location::metadata_version(name), name)).max();
         Ok(newest.map(|(version, name)| (version, format!("{folder}/{name}"))))
     }

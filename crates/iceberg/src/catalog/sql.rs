@@ -122,7 +122,10 @@ impl Inner {
         let location = format!("{}/{}/{}", self.warehouse, name.namespace(), name.name());
         let table = create::new_table(definition, &location, &self.env)?;
         let codec = metadata::codec(&table)?;
-        let file = NewFile { location: location::pointed_metadata(&location, 0, self.env.ids.uuid(), codec), bytes: metadata::serialise(&table, codec)? };
+        let file = NewFile {
+            location: location::pointed_metadata(&location, 0, self.env.ids.uuid(), codec),
+            bytes: metadata::serialise(&table, codec)?,
+        };
         self.files.write(&file).await?;
         self.database.execute(ADD_NAMESPACE, &[&self.name, name.namespace()]).await?.certain()?;
         let insert = if self.has_types { ADD_TYPED_TABLE } else { ADD_TABLE };

@@ -32,7 +32,8 @@ fn add_metrics(builder: &mut DataFileBuilder, new: &NewDataFile, schema: &Schema
     builder.column_sizes(columns.clone().map(|(id, column)| (*id, column.size_bytes)).collect());
     builder.value_counts(columns.clone().map(|(id, column)| (*id, column.value_count)).collect());
     builder.null_value_counts(columns.clone().filter_map(|(id, column)| Some((*id, column.null_count?))).collect());
-    let bounded = |pick: fn(&Value, &PrimitiveType, Precision) -> Option<Datum>, side: fn(&waterline_core::format::Bounds) -> Option<&Value>| {
+    let bounded = |pick: fn(&Value, &PrimitiveType, Precision) -> Option<Datum>,
+                   side: fn(&waterline_core::format::Bounds) -> Option<&Value>| {
         let bound = |(id, column): (&i32, &waterline_core::format::ColumnStatistics)| {
             let (kind, precision) = bounded_type(schema, *id)?;
             Some((*id, pick(side(&column.bounds)?, kind, precision)?))

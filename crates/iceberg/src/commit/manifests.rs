@@ -59,7 +59,13 @@ impl<'a> NewManifests<'a> {
     }
 
     /// A manifest of new files.
-    pub(crate) async fn add(&mut self, content: ManifestContentType, schema: SchemaRef, spec: PartitionSpec, added: Vec<DataFile>) -> Result<ManifestFile> {
+    pub(crate) async fn add(
+        &mut self,
+        content: ManifestContentType,
+        schema: SchemaRef,
+        spec: PartitionSpec,
+        added: Vec<DataFile>,
+    ) -> Result<ManifestFile> {
         let mut writer = self.writer(content, schema, spec)?;
         for file in added {
             writer.add_file(file, INHERITED).map_err(refused)?;
@@ -69,7 +75,13 @@ impl<'a> NewManifests<'a> {
 
     /// A manifest again, without the entries whose keys are in `removed`; `None` when there are none in it. It keeps its
     /// own schema, in which its spec surely can be read.
-    pub(crate) async fn rewrite(&mut self, file: &ManifestFile, contents: &Contents, removed: &mut HashSet<String>, summary: &mut Summary) -> Result<Option<ManifestFile>> {
+    pub(crate) async fn rewrite(
+        &mut self,
+        file: &ManifestFile,
+        contents: &Contents,
+        removed: &mut HashSet<String>,
+        summary: &mut Summary,
+    ) -> Result<Option<ManifestFile>> {
         if !contents.live().any(|entry| removed.contains(&entry_key(entry.data_file()))) {
             return Ok(None);
         }

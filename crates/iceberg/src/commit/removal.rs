@@ -56,7 +56,9 @@ impl LiveFiles {
     pub(crate) fn removed(&self, remove: &Removal) -> HashSet<String> {
         match remove {
             Removal::Nothing => HashSet::new(),
-            Removal::All => self.manifests.iter().flat_map(|(_, contents)| contents.live()).map(|entry| entry_key(entry.data_file())).collect(),
+            Removal::All => {
+                self.manifests.iter().flat_map(|(_, contents)| contents.live()).map(|entry| entry_key(entry.data_file())).collect()
+            }
             Removal::Files(paths) => paths.iter().flat_map(|path| self.with_owned_deletes(path)).collect(),
         }
     }

@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use iceberg::spec::{DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, FormatVersion, ManifestEntryRef, PartitionSpec, SchemaRef, TableMetadata};
+use iceberg::spec::{
+    DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, FormatVersion, ManifestEntryRef, PartitionSpec, SchemaRef,
+    TableMetadata,
+};
 use roaring::RoaringTreemap;
 use uuid::Uuid;
 use waterline_core::error::{Error, Result};
@@ -57,7 +60,9 @@ pub(crate) async fn stage(
     let folder = format!("{}/data", table.location().trim_end_matches('/'));
     match table.format_version() {
         FormatVersion::V3 => RowDeletes::as_vectors(deleted, format!("{folder}/{id}-deletes.puffin")),
-        FormatVersion::V1 | FormatVersion::V2 => RowDeletes::as_position_files(deleted, |n| format!("{folder}/{id}-{n:05}-deletes.parquet")),
+        FormatVersion::V1 | FormatVersion::V2 => {
+            RowDeletes::as_position_files(deleted, |n| format!("{folder}/{id}-{n:05}-deletes.parquet"))
+        }
     }
 }
 
@@ -65,7 +70,13 @@ pub(crate) async fn stage(
 ///
 /// A deletion vector hides all position deletes of its file, so it takes in also those of files that others share; a
 /// position delete file takes in only what it replaces.
-async fn merge(version: FormatVersion, reader: &DeleteReader, live: &LiveFiles, file: &Located, rows: &RoaringTreemap) -> Result<Option<Deleted>> {
+async fn merge(
+    version: FormatVersion,
+    reader: &DeleteReader,
+    live: &LiveFiles,
+    file: &Located,
+    rows: &RoaringTreemap,
+) -> Result<Option<Deleted>> {
     let path = file.entry.file_path();
     if rows.max().is_some_and(|last| last >= file.entry.record_count()) {
         return Err(Error::internal("a commit deletes a row that its data file does not have").with("file", path));
@@ -135,7 +146,8 @@ fn delete_entry(deleted: &Deleted, file: &NewFile, format: DataFileFormat) -> Da
 fn position_entry(deleted: &Deleted, file: &NewFile) -> Result<DataFile> {
     let mut builder = delete_entry(deleted, file, DataFileFormat::Parquet);
     let (path, count) = (Datum::string(deleted.file.entry.file_path()), deleted.positions.len());
-    let bounds = |position: Option<u64>| HashMap::from([(FILE_PATH_ID, path.clone()), (POSITION_ID, Datum::long(position.unwrap_or(0) as i64))]);
+    let bounds =
+        |position: Option<u64>| HashMap::from([(FILE_PATH_ID, path.clone()), (POSITION_ID, Datum::long(position.unwrap_or(0) as i64))]);
     builder
         .value_counts(HashMap::from([(FILE_PATH_ID, count), (POSITION_ID, count)]))
         .null_value_counts(HashMap::from([(FILE_PATH_ID, 0), (POSITION_ID, 0)]))

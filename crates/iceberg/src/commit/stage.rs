@@ -113,7 +113,8 @@ impl<'a> Attempt<'a> {
             let added = self.commit.add.iter().map(|new| data_file::entry(new, table)).collect::<Result<Vec<_>>>()?;
             let spec = table.default_partition_spec();
             added.iter().for_each(|file| self.summary.added(spec.spec_id(), file));
-            let manifest = self.manifests.add(ManifestContentType::Data, table.current_schema().clone(), spec.as_ref().clone(), added).await?;
+            let manifest =
+                self.manifests.add(ManifestContentType::Data, table.current_schema().clone(), spec.as_ref().clone(), added).await?;
             self.added.push(manifest);
         }
         let manifests = std::mem::take(&mut self.added).into_iter().chain(kept).collect();

@@ -42,7 +42,9 @@ impl DeleteIndex {
         let partition = || PartitionKey::new(contents.spec.spec_id(), file.partition());
         match (file.content_type(), file.file_format(), referenced_file(file)) {
             (DataContentType::PositionDeletes, DataFileFormat::Puffin, Some(path)) => return self.add_vector(path, entry),
-            (DataContentType::PositionDeletes, DataFileFormat::Parquet, Some(path)) => self.of_file.entry(path).or_default().push(entry.clone()),
+            (DataContentType::PositionDeletes, DataFileFormat::Parquet, Some(path)) => {
+                self.of_file.entry(path).or_default().push(entry.clone())
+            }
             (DataContentType::PositionDeletes, DataFileFormat::Parquet, None) => {
                 self.of_partition.entry(partition()).or_default().push(entry.clone());
             }
@@ -56,7 +58,9 @@ impl DeleteIndex {
                 return Err(Error::corrupt("a delete manifest holds what is no delete file").with("file", file.file_path()));
             }
             (_, format, _) => {
-                return Err(Error::unsupported("delete files of this format are not supported").with("format", format).with("file", file.file_path()));
+                return Err(Error::unsupported("delete files of this format are not supported")
+                    .with("format", format)
+                    .with("file", file.file_path()));
             }
         }
         Ok(())

@@ -54,7 +54,9 @@ impl DeleteReader {
         let blob = self.files.read_range(path, offset..offset.saturating_add(length)).await?;
         let positions = vector::decode(&blob).map_err(|e| e.with("file", path).with("offset", offset))?;
         if positions.len() != delete.record_count() {
-            return Err(Error::corrupt("a deletion vector does not hold as many rows as its entry says").with("file", path).with("offset", offset));
+            return Err(Error::corrupt("a deletion vector does not hold as many rows as its entry says")
+                .with("file", path)
+                .with("offset", offset));
         }
         Ok(positions)
     }
@@ -67,7 +69,8 @@ impl DeleteReader {
         let bytes = self.files.read(path).await?;
         let name = path.to_owned();
         let read = tokio::task::spawn_blocking(move || position::read(&name, bytes)).await;
-        let positions = Arc::new(read.map_err(|e| Error::corrupt("a position delete file cannot be read").with("file", path).caused_by(e))??);
+        let positions =
+            Arc::new(read.map_err(|e| Error::corrupt("a position delete file cannot be read").with("file", path).caused_by(e))??);
         let weight = usize::try_from(delete.record_count()).unwrap_or(usize::MAX);
         self.cache.insert(path.into(), positions.clone(), weight.max(1));
         Ok(positions)

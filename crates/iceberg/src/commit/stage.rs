@@ -22,7 +22,7 @@ use crate::files::NewFile;
 use crate::manifest::Manifests;
 use crate::metadata::Metadata;
 use crate::state::IcebergState;
-use crate::{metadata, partition, refs};
+use crate::{partition, refs};
 
 /// What a commit reads from.
 #[derive(Clone, Copy)]
@@ -40,7 +40,7 @@ pub(crate) struct Staged {
 /// Stages `commit` on top of `base`. `id` is unique to the attempt.
 pub(crate) async fn stage(sources: Sources<'_>, base: &IcebergState, commit: &Commit, id: Uuid) -> Result<Staged> {
     let table = &base.metadata.table;
-    metadata::ensure_writable(table)?;
+    base.metadata.ensure_writable()?;
     partition::ensure_writable(table)?;
     let parent = base.snapshot.as_deref();
     let listed = match parent {

@@ -117,7 +117,8 @@ fn read_parquet(url: &str) -> Vec<Row> {
 
 fn rows_of(batch: &RecordBatch) -> Vec<Row> {
     let (ids, names) = (batch.column(0).as_primitive::<Int64Type>(), batch.column(1).as_string::<i32>());
-    let (qtys, prices) = (batch.column(2).as_primitive::<Int32Type>(), batch.column(3).as_primitive::<Decimal128Type>());
+    let qtys = cast(batch.column(2), &DataType::Int32).unwrap();
+    let (qtys, prices) = (qtys.as_primitive::<Int32Type>(), batch.column(3).as_primitive::<Decimal128Type>());
     let row = |i: usize| Row {
         id: ids.value(i),
         name: names.is_valid(i).then(|| names.value(i).to_owned()),

@@ -4,6 +4,7 @@ use waterline_core::format::{COMMIT_ID, Commit, DeleteState, FilePruner, FileSum
 use waterline_core::partition::PartitionField;
 use waterline_core::value::Value;
 
+use crate::foreign::Writer;
 use crate::lake::{ALL, Kind, Lake, adding, append, append_to, commit, committed, definition, deleting, summary};
 use crate::rows::{read, row, rows, write};
 
@@ -258,4 +259,35 @@ async fn what_no_table_can_have_is_refused_and_changes_nothing() {
     let reserved = Commit { properties: BTreeMap::from([("uuid".into(), "x".into())]), ..commit("reserved", Operation::Append) };
     assert!(table.commit(&state, &reserved).await.is_err());
     assert_eq!(table.head().await.unwrap().version, state.version);
+}
+
+#[tokio::test]
+async fn many_small_manifests_are_merged_and_nothing_else_changes() {
+    for (kind, version) in ALL {
+        let lake = Lake::new(kind);
+        let mut definition = definition(version, &[]);
+        definition.properties.insert("commit.manifest.min-count-to-merge".into(), "4".into());
+        let table = lake.table(&definition).await;
+        let mut state = table.head().await.unwrap();
+        let mut states = vec![];
+        for n in 0..10 {
+            state = append(table.as_ref(), &state, &n.to_string(), &rows(n * 10..n * 10 + 10)).await;
+            state =
+                committed(table.commit(&state, &deleting(&format!("d{n}"), table.as_ref(), &state, &[n * 10 + 1]).await).await.unwrap());
+            states.push(state.clone());
+        }
+        let left = |n: i64| (0..n * 10).filter(|id| id % 10 != 1);
+        for (n, past) in (1..).zip(&states) {
+            let at = table.at(&state, past.version.unwrap()).await.unwrap();
+            assert_eq!(read(table.as_ref(), &at).await, rows(left(n)));
+        }
+        if let Kind::Filesystem = kind {
+            let writer = Writer::new(&lake);
+            let manifests = writer.manifests(writer.metadata().current_snapshot().unwrap());
+            assert!(manifests.len() <= 8, "{}", manifests.len());
+        }
+        if version == 3 {
+            assert_eq!(summary(&state, "total-position-deletes"), Some("10"));
+        }
+    }
 }

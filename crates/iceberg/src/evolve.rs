@@ -27,7 +27,7 @@ pub(crate) fn grown(table: &TableMetadata, incoming: &ArrowSchema) -> Result<Opt
 
 /// The table with another current schema.
 pub(crate) fn with_schema(base: &Metadata, schema: Schema, now_ms: i64) -> Result<TableMetadata> {
-    metadata::ensure_writable(&base.table)?;
+    base.ensure_writable()?;
     let builder = base.table.clone().into_builder(Some(base.location.clone()));
     let refuse = |e| Error::new(ErrorKind::SchemaChange, "the table cannot take the columns").caused_by(e);
     let table = builder.add_current_schema(schema).map_err(refuse)?.build().map_err(refused)?.metadata;

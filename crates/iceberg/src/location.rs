@@ -53,11 +53,6 @@ impl MetadataCodec {
             Self::Gzip => ".gz.metadata.json",
         }
     }
-
-    /// The codec that a file's name tells.
-    pub(crate) fn of(location: &str) -> Self {
-        if location.ends_with(".gz.metadata.json") || location.ends_with(".metadata.json.gz") { Self::Gzip } else { Self::Plain }
-    }
 }
 
 /// `NNNNN-<uuid>.metadata.json`, the name in catalogs that keep a pointer to it.

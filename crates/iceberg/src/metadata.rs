@@ -44,6 +44,15 @@ pub(crate) struct Metadata {
     pub(crate) table: TableMetadata,
     /// Branches and tags, which the `iceberg` crate finds by name only.
     pub(crate) refs: BTreeMap<String, SnapshotReference>,
+    fidelity: Fidelity,
+}
+
+/// Whether what was parsed is what the file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fidelity {
+    Exact,
+    /// Changed in what does not matter to readers; not to be written.
+    Adapted,
 }
 
 #[derive(Deserialize)]
@@ -58,17 +67,45 @@ impl Metadata {
             true => gunzip(location, bytes)?.into(),
             false => bytes.clone(),
         };
-        let table: TableMetadata = serde_json::from_slice(&text).map_err(|e| diagnose(location, &text, e))?;
+        let (table, fidelity) = parse_table(location, &text)?;
         if table.encryption_keys_iter().next().is_some() {
             return Err(unsupported(location, "encryption keys"));
         }
-        let Refs { refs } = serde_json::from_slice(&text).map_err(|e| diagnose(location, &text, e))?;
+        let Refs { refs } = serde_json::from_slice(&text).map_err(|e| corrupt(location).caused_by(e))?;
         let mut refs = refs.unwrap_or_default();
         if let Some(main) = table.snapshot_for_ref(MAIN_BRANCH) {
             refs.entry(MAIN_BRANCH.into())
                 .or_insert_with(|| SnapshotReference::new(main.snapshot_id(), SnapshotRetention::branch(None, None, None)));
         }
-        Ok(Self { location: location.into(), table, refs })
+        Ok(Self { location: location.into(), table, refs, fidelity })
+    }
+
+    /// Fails for a table that we read but must not write.
+    pub(crate) fn ensure_writable(&self) -> Result<()> {
+        if self.table.format_version() == FormatVersion::V1 {
+            return Err(Error::unsupported("tables of format version 1 are read, never written; upgrade it to version 2 first"));
+        }
+        match self.fidelity {
+            Fidelity::Exact => Ok(()),
+            Fidelity::Adapted => {
+                Err(Error::unsupported("the table's partition spec names a dropped column; such tables are read, never written"))
+            }
+        }
+    }
+}
+
+fn parse_table(location: &str, text: &[u8]) -> Result<(TableMetadata, Fidelity)> {
+    let cause = match serde_json::from_slice(text) {
+        Ok(table) => return Ok((table, Fidelity::Exact)),
+        Err(cause) => cause,
+    };
+    let json: Json = serde_json::from_slice(text).map_err(|e| corrupt(location).caused_by(e))?;
+    if let Some(feature) = unknown_feature(&json) {
+        return Err(unsupported(location, &feature));
+    }
+    match serde_json::from_value(without_dropped_sources(json)) {
+        Ok(table) => Ok((table, Fidelity::Adapted)),
+        Err(_) => Err(corrupt(location).caused_by(cause)),
     }
 }
 
@@ -102,14 +139,6 @@ pub(crate) fn with_last_updated(metadata: TableMetadata, last_updated_ms: i64) -
     serde_json::from_value(json).map_err(broken)
 }
 
-/// Fails for a table that we read but must not write.
-pub(crate) fn ensure_writable(metadata: &TableMetadata) -> Result<()> {
-    match metadata.format_version() {
-        FormatVersion::V1 => Err(Error::unsupported("tables of format version 1 are read, never written; upgrade it to version 2 first")),
-        FormatVersion::V2 | FormatVersion::V3 => Ok(()),
-    }
-}
-
 fn gunzip(location: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     GzDecoder::new(bytes)
@@ -129,17 +158,28 @@ fn unsupported(location: &str, feature: &str) -> Error {
     Error::unsupported("the table uses a feature of Iceberg that is not supported").with("feature", feature).with("file", location)
 }
 
-/// Says what it is in the metadata that the `iceberg` crate does not read.
-fn diagnose(location: &str, text: &[u8], cause: serde_json::Error) -> Error {
-    let corrupt = || Error::corrupt("a metadata file of the table cannot be read").with("file", location);
-    let json: Json = match serde_json::from_slice(text) {
-        Ok(json) => json,
-        Err(e) => return corrupt().caused_by(e),
-    };
-    match unknown_feature(&json) {
-        Some(feature) => unsupported(location, &feature),
-        None => corrupt().caused_by(cause),
+fn corrupt(location: &str) -> Error {
+    Error::corrupt("a metadata file of the table cannot be read").with("file", location)
+}
+
+/// The `iceberg` crate wants the source column of each field of the default spec. A void field that format version 1 keeps
+/// after its column was dropped has none; since its values are null whatever the source, it is given another.
+fn without_dropped_sources(mut metadata: Json) -> Json {
+    let current = metadata.get("current-schema-id").cloned();
+    let schemas = metadata.get("schemas").and_then(Json::as_array).into_iter().flatten();
+    let schema = schemas.into_iter().find(|schema| schema.get("schema-id") == current.as_ref()).or_else(|| metadata.get("schema"));
+    let columns = schema.and_then(|schema| schema.get("fields")).and_then(Json::as_array).into_iter().flatten();
+    let ids: Vec<Json> = columns.filter_map(|column| column.get("id").cloned()).collect();
+    let specs = metadata.get_mut("partition-specs").and_then(Json::as_array_mut).into_iter().flatten();
+    for field in specs.filter_map(|spec| spec.get_mut("fields").and_then(Json::as_array_mut)).flatten() {
+        let is_void = field.get("transform").and_then(Json::as_str) == Some("void");
+        if let (true, Some(source), Some(other)) = (is_void, field.get_mut("source-id"), ids.first())
+            && !ids.contains(source)
+        {
+            *source = other.clone();
+        }
     }
+    metadata
 }
 
 fn unknown_feature(metadata: &Json) -> Option<String> {

@@ -13,13 +13,12 @@ use crate::value::{from_literal, to_literal};
 /// The table's default spec in our words. A field that we cannot express keeps its name; such a table is not written.
 pub(crate) fn default_fields(metadata: &TableMetadata) -> Vec<PartitionField> {
     let schema = metadata.current_schema();
-    let fields = metadata.default_partition_spec().fields().iter();
-    fields
-        .map(|field| PartitionField {
-            column: schema.name_by_field_id(field.source_id).unwrap_or(&field.name).to_owned(),
-            transform: to_transform(field.transform).unwrap_or(Transform::Void),
-        })
-        .collect()
+    let known = |field: &iceberg::spec::PartitionField| {
+        let transform = to_transform(field.transform).unwrap_or(Transform::Void);
+        let column = schema.name_by_field_id(field.source_id).filter(|_| transform != Transform::Void);
+        PartitionField { column: column.unwrap_or(&field.name).to_owned(), transform }
+    };
+    metadata.default_partition_spec().fields().iter().map(known).collect()
 }
 
 /// Fails for a default spec by which rows cannot be partitioned.

@@ -26,7 +26,7 @@ pub(crate) fn is_set(metadata: &Metadata, name: &str, version: Option<VersionId>
 
 /// The table with a tag set, moved or removed.
 pub(crate) fn with_tag(base: &Metadata, name: &str, version: Option<VersionId>, now_ms: i64) -> Result<TableMetadata> {
-    metadata::ensure_writable(&base.table)?;
+    base.ensure_writable()?;
     ensure_tag(base, name)?;
     let builder = base.table.clone().into_builder(Some(base.location.clone()));
     let builder = match version {

@@ -47,13 +47,17 @@ impl<'a> Summaries<'a> {
     pub(crate) fn of_file(&self, fields: &[Option<PartitionField>], contents: &Contents, file: &DataFile) -> FileSummary {
         let values = partition::from_struct(file.partition(), &contents.partition_type);
         let known = fields.iter().zip(values).filter_map(|(field, value)| Some((field.clone()?, value?)));
-        FileSummary { partition: known.collect(), bounds: self.bounds(file.lower_bounds(), file.upper_bounds()) }
+        FileSummary { partition: known.collect(), bounds: self.bounds(file) }
     }
 
-    fn bounds(&self, lower: &HashMap<i32, Datum>, upper: &HashMap<i32, Datum>) -> BTreeMap<String, Bounds> {
+    /// Iceberg's bounds leave out NaNs; ours must not.
+    fn bounds(&self, file: &DataFile) -> BTreeMap<String, Bounds> {
         let bounds_of = |column: &Column<'_>| {
+            if column.is_floating() && file.nan_value_counts().get(&column.id) != Some(&0) {
+                return None;
+            }
             let bound = |bounds: &HashMap<i32, Datum>| bounds.get(&column.id).and_then(|datum| column.bound(datum));
-            let bounds = Bounds { lower: bound(lower), upper: bound(upper) };
+            let bounds = Bounds { lower: bound(file.lower_bounds()), upper: bound(file.upper_bounds()) };
             (bounds != Bounds::default()).then(|| (column.name.to_owned(), bounds))
         };
         self.columns.iter().filter_map(bounds_of).collect()
@@ -80,6 +84,10 @@ impl<'a> Summaries<'a> {
 }
 
 impl Column<'_> {
+    fn is_floating(&self) -> bool {
+        matches!(self.kind, PrimitiveType::Float | PrimitiveType::Double)
+    }
+
     /// A bound in the column's type of now; the type that it was written with may be narrower. NaN bounds nothing.
     fn bound(&self, datum: &Datum) -> Option<Value> {
         use PrimitiveType::{Decimal, Double, Float, Int, Long};

@@ -2,7 +2,7 @@
 //!
 //! The `iceberg` crate writes them into memory; [`Manifests::into_files`] gives the bytes.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -94,14 +94,39 @@ impl<'a> NewManifests<'a> {
                 summary.removed(contents.spec.spec_id(), &data);
                 writer.add_delete_file(data, sequence, file_sequence).map_err(refused)?;
             } else {
-                let snapshot_id = entry.snapshot_id.unwrap_or(file.added_snapshot_id);
-                writer.add_existing_file(data, snapshot_id, sequence, file_sequence).map_err(refused)?;
+                writer.add_existing_file(data, snapshot_id(entry, file), sequence, file_sequence).map_err(refused)?;
             }
         }
         let mut rewritten = self.finish(writer).await?;
         // Every entry carries its first row id now; the manifest's own keeps the list from giving out new ones.
         rewritten.first_row_id = file.first_row_id;
         Ok(Some(rewritten))
+    }
+
+    /// The live entries of manifests of one spec in as few manifests as their schemas allow.
+    pub(crate) async fn merge(&mut self, sources: &[(ManifestFile, Arc<Contents>)]) -> Result<Vec<ManifestFile>> {
+        let mut by_schema: BTreeMap<i32, Vec<&(ManifestFile, Arc<Contents>)>> = BTreeMap::new();
+        for source in sources {
+            by_schema.entry(source.1.schema.schema_id()).or_default().push(source);
+        }
+        let mut merged = Vec::with_capacity(by_schema.len());
+        for sources in by_schema.into_values() {
+            match sources.as_slice() {
+                [] => {}
+                [(file, _)] => merged.push(file.clone()),
+                [(first, contents), ..] => {
+                    let mut writer = self.writer(first.content, contents.schema.clone(), contents.spec.clone())?;
+                    for (file, contents) in &sources {
+                        keep_all(&mut writer, file, contents)?;
+                    }
+                    let mut file = self.finish(writer).await?;
+                    let all_have_row_ids = sources.iter().all(|(file, _)| file.first_row_id.is_some());
+                    file.first_row_id = first.first_row_id.filter(|_| all_have_row_ids);
+                    merged.push(file);
+                }
+            }
+        }
+        Ok(merged)
     }
 
     pub(crate) async fn list(&mut self, parent: Option<i64>, manifests: Vec<ManifestFile>) -> Result<WrittenList> {
@@ -151,6 +176,21 @@ impl<'a> NewManifests<'a> {
     fn location(&self, name: &str) -> String {
         format!("{}/metadata/{name}", self.table.location().trim_end_matches('/'))
     }
+}
+
+/// Adds all live entries of a manifest to another.
+fn keep_all(writer: &mut ManifestWriter, file: &ManifestFile, contents: &Contents) -> Result<()> {
+    let mut row_ids = RowIds::of(file);
+    for entry in contents.live() {
+        let data = row_ids.assign(entry, contents.spec.spec_id())?;
+        let sequence = sequence_number(entry)?;
+        writer.add_existing_file(data, snapshot_id(entry, file), sequence, entry.file_sequence_number).map_err(refused)?;
+    }
+    Ok(())
+}
+
+fn snapshot_id(entry: &ManifestEntry, file: &ManifestFile) -> i64 {
+    entry.snapshot_id.unwrap_or(file.added_snapshot_id)
 }
 
 fn sequence_number(entry: &ManifestEntry) -> Result<i64> {

@@ -3,6 +3,7 @@
 
 mod data_file;
 mod manifests;
+mod merge;
 mod removal;
 mod rows;
 mod stage;

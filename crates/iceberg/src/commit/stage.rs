@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::commit::data_file;
 use crate::commit::manifests::{NewManifests, WrittenList};
+use crate::commit::merge::MergePolicy;
 use crate::commit::removal::LiveFiles;
 use crate::commit::rows::{self, RowDeletes};
 use crate::commit::summary::Summary;
@@ -22,7 +23,7 @@ use crate::files::NewFile;
 use crate::manifest::Manifests;
 use crate::metadata::Metadata;
 use crate::state::IcebergState;
-use crate::{metadata, partition, refs};
+use crate::{partition, refs};
 
 /// What a commit reads from.
 #[derive(Clone, Copy)]
@@ -40,7 +41,7 @@ pub(crate) struct Staged {
 /// Stages `commit` on top of `base`. `id` is unique to the attempt.
 pub(crate) async fn stage(sources: Sources<'_>, base: &IcebergState, commit: &Commit, id: Uuid) -> Result<Staged> {
     let table = &base.metadata.table;
-    metadata::ensure_writable(table)?;
+    base.metadata.ensure_writable()?;
     partition::ensure_writable(table)?;
     let parent = base.snapshot.as_deref();
     let listed = match parent {
@@ -50,6 +51,7 @@ pub(crate) async fn stage(sources: Sources<'_>, base: &IcebergState, commit: &Co
     let mut attempt = Attempt::new(base, commit, id)?;
     let changes_live_files = commit.remove != Removal::Nothing || !commit.delete_rows.is_empty();
     let kept = if changes_live_files { attempt.change(sources, listed).await? } else { listed };
+    let kept = attempt.merge(sources, kept).await?;
     attempt.finish(parent, kept).await
 }
 
@@ -105,6 +107,17 @@ impl<'a> Attempt<'a> {
             Some(path) => Err(Error::internal("a file that is to leave is in no manifest").with("file", path)),
             None => Ok(kept),
         }
+    }
+
+    /// Merges small manifests when there are many.
+    async fn merge(&mut self, sources: Sources<'_>, manifests: Vec<ManifestFile>) -> Result<Vec<ManifestFile>> {
+        let Some(policy) = MergePolicy::of(&self.base.table) else { return Ok(manifests) };
+        let (mut kept, groups) = policy.plan(self.snapshot_id, manifests);
+        for group in groups {
+            let group = sources.manifests.collect(group).await?;
+            kept.extend(self.manifests.merge(&group).await?);
+        }
+        Ok(kept)
     }
 
     async fn finish(mut self, parent: Option<&Snapshot>, kept: Vec<ManifestFile>) -> Result<Staged> {

@@ -131,7 +131,8 @@ impl Change<'_> {
         for image in [&self.after, &self.before].into_iter().flatten() {
             for (name, value) in image.iter() {
                 let is_known = fields.iter().any(|field: &FieldRef| field.name() == name);
-                if !is_known && !is_null(value) && !(self.form == Form::Flattened && is_metadata(name)) {
+                let is_envelopes = self.form == Form::Flattened && is_metadata(name);
+                if !is_known && !is_envelopes && !is_null(value) {
                     fields.push(Arc::new(Field::new(name, inferred(value), true)));
                 }
             }

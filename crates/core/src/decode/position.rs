@@ -47,14 +47,18 @@ pub(super) fn binlog_number(file: &str) -> Result<u64> {
     digits.parse().map_err(|_| Error::bad_input("the name of the binlog file has no number").with("field", "source.file"))
 }
 
-/// PostgreSQL's `source.sequence`: a JSON array, in a string, of two numbers in strings. A null one is the lowest.
-pub(super) fn postgres_sequence(text: &str) -> Result<(u64, Option<u64>)> {
+/// PostgreSQL's `source.sequence`: a JSON array of two numbers in strings, itself in a JSON string: `"[null,\"27148056\"]"`.
+/// A null one is the lowest.
+pub(super) fn postgres_sequence(json: &str) -> Result<(u64, Option<u64>)> {
     let fault = || Error::bad_input("the sequence is not two log sequence numbers").with("field", "source.sequence");
-    let inner = text.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).ok_or_else(fault)?;
+    let inner = json.strip_prefix("\"[").and_then(|rest| rest.strip_suffix("]\"")).ok_or_else(fault)?;
     let (commit, event) = inner.split_once(',').ok_or_else(fault)?;
     let number = |part: &str| match part.trim() {
         "null" => Ok(None),
-        part => part.trim_matches('"').parse().map(Some).map_err(|_| fault()),
+        part => {
+            let digits = part.strip_prefix("\\\"").and_then(|rest| rest.strip_suffix("\\\"")).unwrap_or(part);
+            digits.parse().map(Some).map_err(|_| fault())
+        }
     };
     Ok((number(commit)?.unwrap_or(0), number(event)?))
 }

@@ -137,7 +137,8 @@ pub enum TimePrecision {
     Nanoseconds,
 }
 
-/// Debezium's `binary.handling.mode`; with a schema too, since it does not tell text from bytes in text.
+/// Debezium's `binary.handling.mode`. A message's schema calls bytes in hexadecimal or base64 text, so that only a table
+/// declared as bytes makes bytes of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BinaryMode {

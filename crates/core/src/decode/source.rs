@@ -17,7 +17,8 @@ pub(super) struct Source<'a> {
     pub(super) table: Option<Cow<'a, str>>,
     pub(super) snapshot: SnapshotMark,
     time: Time,
-    sequence: Option<Cow<'a, str>>,
+    /// As JSON.
+    sequence: Option<&'a str>,
     lsn: Option<u64>,
     file: Option<Cow<'a, str>>,
     offset: Option<u64>,
@@ -56,7 +57,7 @@ impl<'a> Source<'a> {
             "ts_us" => self.time.us = Some(number("source.ts_us", value)?),
             "ts_ns" => self.time.ns = Some(number("source.ts_ns", value)?),
             "ts_ms" => self.time.ms = Some(number("source.ts_ms", value)?),
-            "sequence" => self.sequence = Some(text("source.sequence", value)?),
+            "sequence" => self.sequence = Some(value),
             "lsn" => self.lsn = Some(number("source.lsn", value)?),
             "file" => self.file = Some(text("source.file", value)?),
             "pos" => self.offset = Some(number("source.pos", value)?),

@@ -144,6 +144,17 @@ fn a_message_schema_is_the_tables_schema() {
 }
 
 #[test]
+fn a_flattened_message_schema_has_the_rows_columns_only() {
+    let schema = r#"{"type":"struct","fields":[{"type":"int64","field":"id"},{"type":"double","field":"__mine"},{"type":"string","field":"__op"},{"type":"int64","field":"__source_ts_ms"}]}"#;
+    let line = format!(r#"{{"schema":{schema},"payload":{{"id":1,"__mine":2.5,"__op":"c","__source_ts_ms":5,"__lsn":7}}}}"#);
+    let mut decoder = decoder("debezium-json");
+    let Message::Change(change) = decoder.decode(line.as_bytes()).unwrap() else { panic!("a change is expected") };
+    let names = |table: crate::schema::TableSchema| -> Vec<String> { table.fields().iter().map(|field| field.name().clone()).collect() };
+    assert_eq!(names(change.schema().unwrap().unwrap()), ["id", "__mine"]);
+    assert_eq!(names(change.inferred_schema().unwrap()), ["id", "__mine"]);
+}
+
+#[test]
 fn a_schema_is_inferred_from_values_where_nothing_declares_one() {
     let line =
         format!(r#"{{"key":{{"id":1}},"value":{}}}"#, envelope("c").replace(r#""schema":"s""#, r#""n":1.5,"none":null,"flag":true"#));

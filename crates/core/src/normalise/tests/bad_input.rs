@@ -1,5 +1,7 @@
 //! What is wrong gets an error that names it, and leaves nothing behind.
 
+use proptest::prelude::*;
+
 use super::made::{create, debezium, delete, event, only, plain, schema, table_replay, update};
 use crate::error::{Error, ErrorKind};
 
@@ -120,4 +122,23 @@ fn a_column_that_orders_events_must_have_a_value() {
     let table = only(&mut replay);
     assert_eq!(table.failures.len(), 2);
     assert!(table.failures.iter().all(|failure| failure.context().contains(&("field", "version".into()))));
+}
+
+proptest! {
+    #[test]
+    fn any_values_are_taken_or_refused_without_a_trace(cells in proptest::collection::vec((0usize..11, "-?[0-9]{1,25}(\\.[0-9]{1,12})?(E-?[0-9]{1,4})?|\"[ -!#-\\[\\]-~]{0,24}\"|true|null|\\[(1,)?null\\]|\\{\"scale\":-?[0-9]{1,3},\"value\":\"[A-Za-z0-9]{4}\"\\}"), 1..30)) {
+        let names = ["id", "n", "d", "t", "c", "day", "b", "s", "l", "j", "f"];
+        let mut replay = table_replay(&schema(COLUMNS), debezium());
+        for (lsn, (column, json)) in (1..).zip(&cells) {
+            let name = names[*column];
+            let image = if name == "id" { format!(r#"{{"id":{json}}}"#) } else { format!(r#"{{"id":{lsn},"{name}":{json}}}"#) };
+            // A number that JSON does not have, such as 007, is refused with its line.
+            let _ = replay.line(&create(&image, lsn));
+        }
+        if let Some(name) = replay.tables.keys().next().cloned() {
+            let table = replay.table(&name);
+            prop_assert!(table.events.len() + table.failures.len() <= cells.len());
+            prop_assert!(table.events.iter().all(|event| event.row["id"].is_some()));
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! The fixtures of Debezium, in each of their settings, against the tables as the databases had them.
 
 use super::replay::{Replay, Row, read_fixture};
+use crate::change::Op;
 use crate::ddl::{SqlDialect, parse_ddl};
 use crate::decode::{ChangeFormat, DecodeSettings};
+use crate::error::ErrorKind;
 
 fn declared(replay: Replay, ddl: &str, dialect: SqlDialect) -> Replay {
     let ddl = parse_ddl(&read_fixture(ddl), dialect).unwrap();
@@ -134,5 +136,72 @@ fn every_type_arrives_exactly() {
             expected.iter_mut().filter(|row| row["id"].as_deref() == Some("6")).for_each(|row| *row.get_mut("c_num").unwrap() = None);
         }
         assert_rows(&mut replay(setting), setting, "all_types", expected);
+    }
+}
+
+#[test]
+fn a_table_grows_with_its_source_until_a_type_cannot_be_taken() {
+    for setting in SETTINGS {
+        let mut replay = replay(setting);
+        let evolve = replay.table("shop.evolve");
+        let failure = &evolve.failures[0];
+        assert_eq!(failure.kind(), ErrorKind::SchemaChange, "{setting:?}");
+        for place in [("column", "amount"), ("table type", "Int64"), ("source type", "Utf8")] {
+            assert!(failure.context().contains(&(place.0, place.1.to_owned())), "{setting:?} {failure}");
+        }
+        let has_schema = !matches!(setting, Setting::NoSchema | Setting::Unwrap);
+        // A message's schema still announces text when a row is deleted.
+        assert_eq!(evolve.failures.len(), if has_schema { 2 } else { 1 }, "{setting:?}");
+        let row = |cells: &[(&str, &str)]| -> Row {
+            let kept = cells.iter().filter(|(name, _)| has_schema || *name != "score");
+            kept.map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect()
+        };
+        let mut expected = vec![
+            row(&[("id", "1"), ("name", "before"), ("amount", "11"), ("score", "1.25")]),
+            row(&[("id", "3"), ("name", "v1"), ("amount", "30"), ("note", "added")]),
+            row(&[("id", "4"), ("name", "v3"), ("amount", "3000000000"), ("remark", "renamed"), ("score", "2.50")]),
+            row(&[("id", "5"), ("name", "v5"), ("amount", "50"), ("remark", "dropped score")]),
+        ];
+        if has_schema {
+            expected.push(row(&[("id", "2"), ("name", "v0"), ("amount", "20")]));
+        }
+        let mut rows = evolve.rows();
+        // Nothing tells what the base64 of a decimal is when neither message nor DDL knows the column.
+        rows.iter_mut().filter(|_| !has_schema).for_each(|row| drop(row.remove("score")));
+        assert_eq!(bare(rows), bare(expected), "{setting:?}");
+    }
+}
+
+#[test]
+fn a_table_without_a_key_takes_what_it_can() {
+    for setting in SETTINGS {
+        let mut replay = replay(setting);
+        let nokey = replay.table("shop.nokey");
+        assert_eq!(nokey.failures.len(), 3, "{setting:?}");
+        // Flattened records carry no truncate.
+        assert_eq!(nokey.rows().len(), if setting == Setting::Unwrap { 3 } else { 0 }, "{setting:?}");
+    }
+}
+
+#[test]
+fn a_change_of_key_and_of_an_unsent_column_is_linked_to_the_row_before() {
+    for setting in SETTINGS {
+        let mut replay = replay(setting);
+        let events = &replay.table("shop.docs").events;
+        let moved = events.iter().find(|event| event.old_key.is_some()).unwrap();
+        assert_eq!(moved.old_key.as_ref().unwrap()["id"].as_deref(), Some("2"), "{setting:?}");
+        assert_eq!((moved.op, moved.row["id"].as_deref()), (Op::Create, Some("3")), "{setting:?}");
+        assert_eq!(moved.unset, ["body_json", "body_bin", "tags"], "{setting:?}");
+        let unsent = events.iter().find(|event| event.op == Op::Update).unwrap();
+        assert_eq!(unsent.unset, ["body", "body_json", "body_bin", "tags"], "{setting:?}");
+    }
+}
+
+#[test]
+fn begins_and_ends_of_transactions_are_progress() {
+    for setting in SETTINGS {
+        let replay = replay(setting);
+        assert_eq!(replay.progress_us.len(), 88, "{setting:?}");
+        assert!(replay.progress_us.is_sorted(), "{setting:?}");
     }
 }

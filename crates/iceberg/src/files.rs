@@ -69,10 +69,13 @@ impl Files {
         }
     }
 
-    /// Names of the files and of the folders directly inside a folder.
+    /// Names of the files and of the folders directly inside a folder, which need not exist.
     pub(crate) async fn list(&self, folder: &str) -> Result<Listing> {
         let (store, path) = self.stores.resolve(folder)?;
-        let found = store.list_with_delimiter(Some(&path)).await.map_err(|e| error::store(folder, e))?;
+        let found = match store.list_with_delimiter(Some(&path)).await {
+            Err(object_store::Error::NotFound { .. }) => return Ok(Listing::default()),
+            found => found.map_err(|e| error::store(folder, e))?,
+        };
         let name = |path: &object_store::path::Path| path.filename().map(str::to_owned);
         Ok(Listing {
             files: found.objects.iter().filter_map(|object| name(&object.location)).collect(),
@@ -103,7 +106,7 @@ impl Files {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Listing {
     pub(crate) files: Vec<String>,
     pub(crate) folders: Vec<String>,

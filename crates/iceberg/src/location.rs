@@ -71,3 +71,6 @@ pub(crate) fn metadata_version(location: &str) -> u64 {
     let digits: String = name.strip_prefix('v').unwrap_or(name).chars().take_while(char::is_ascii_digit).collect();
     digits.parse().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

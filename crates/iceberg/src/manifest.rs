@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use iceberg::spec::{
-    FormatVersion, Manifest as IcebergManifest, ManifestContentType, ManifestEntry, ManifestEntryRef, ManifestFile, ManifestList,
-    ManifestStatus, PartitionSpec, SchemaRef, Snapshot, StructType, TableMetadata,
+    Manifest as IcebergManifest, ManifestContentType, ManifestEntry, ManifestEntryRef, ManifestFile, ManifestList, ManifestStatus,
+    PartitionSpec, SchemaRef, Snapshot, StructType, TableMetadata,
 };
 use waterline_core::error::{Error, Result};
 
@@ -57,7 +57,7 @@ impl Manifests {
             return Err(encrypted(location));
         }
         let bytes = self.files.read(location).await?;
-        let list = parse_list(&bytes, table.format_version()).map_err(|e| unreadable(location, e))?;
+        let list = ManifestList::parse_with_version(&bytes, table.format_version()).map_err(|e| unreadable(location, e))?;
         let live = |file: &ManifestFile| file.has_added_files() || file.has_existing_files();
         let manifests: Vec<ManifestFile> = list.consume_entries().into_iter().filter(live).collect();
         match manifests.iter().find(|file| file.key_metadata.as_ref().is_some_and(|key| !key.is_empty())) {
@@ -88,11 +88,6 @@ impl Manifests {
         self.cache.insert(file.manifest_path.clone(), contents.clone(), contents.entries.len().max(1));
         Ok(contents)
     }
-}
-
-/// A list is of its snapshot's version, which may be older than the table's: fields that it lacks have defaults.
-fn parse_list(bytes: &Bytes, version: FormatVersion) -> iceberg::Result<ManifestList> {
-    ManifestList::parse_with_version(bytes, version)
 }
 
 fn parse(file: &ManifestFile, bytes: &Bytes) -> Result<Contents> {

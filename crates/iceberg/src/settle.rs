@@ -36,7 +36,8 @@ impl IcebergTable {
     /// Settles a commit whose outcome is not known.
     pub(crate) async fn settle_on(&self, base: &IcebergState, commit: &Commit) -> Result<CommitOutcome> {
         let mut last = Error::unavailable("the outcome of a commit is not known");
-        let mut next = self.pending.lock().unwrap_or_else(PoisonError::into_inner).get(&commit.commit_id).cloned();
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).get(&commit.commit_id).cloned();
+        let mut next = pending.filter(|next| next.base == base.metadata.location);
         for attempt in 0..ATTEMPTS {
             pause(attempt).await;
             match self.settle_once(base, commit, &mut next).await {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use uuid::Uuid;
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{Catalog, TableDefinition, TableFormat};
@@ -13,6 +12,7 @@ use waterline_core::table::TableName;
 use waterline_env::Env;
 
 use crate::catalog::create;
+use crate::error;
 use crate::files::{Created, Files, NewFile};
 use crate::location::{self, MetadataCodec};
 use crate::metadata::{self, Metadata};
@@ -70,7 +70,11 @@ impl Catalog for FilesystemCatalog {
         if folder.newest().await?.is_none() {
             let table = create::new_table(definition, &folder.location, &self.env)?;
             let codec = metadata::codec(&table)?;
-            folder.create(1, location::numbered_metadata(&folder.location, 1, codec), metadata::serialise(&table, codec)?).await?;
+            let file =
+                NewFile { location: location::numbered_metadata(&folder.location, 1, codec), bytes: metadata::serialise(&table, codec)? };
+            if let Swap::Unknown(error) = folder.create(1, &file).await? {
+                return Err(error);
+            }
         }
         Ok(self.table(name, folder))
     }
@@ -137,22 +141,41 @@ impl Folder {
         Ok(newest.map(|(version, name)| (version, format!("{folder}/{name}"))))
     }
 
-    /// Takes the slot of a version. A name that is taken may be taken by us: the store repeats requests whose answers it lost.
-    async fn create(&self, version: u64, location: String, bytes: Bytes) -> Result<Swap> {
-        let file = NewFile { location, bytes };
-        match self.files.create(&file).await? {
+    /// Looks who holds a name that is taken. It may be us: the store repeats requests whose answers it lost. It may also be
+    /// nobody: S3 answers so to requests that collide.
+    async fn holder(&self, file: &NewFile) -> Result<Holder> {
+        let held = self.files.read(&file.location).await?;
+        Ok(if held == file.bytes { Holder::Us } else { Holder::Another })
+    }
+
+    /// Takes the slot of a version. A name that is free may be one that was taken and cleaned up: then there are newer ones.
+    async fn create(&self, version: u64, file: &NewFile) -> Result<Swap> {
+        match self.files.create(file).await? {
             Created::Yes => {}
-            Created::Exists if self.files.read(&file.location).await? == file.bytes => {}
-            Created::Exists => return Ok(Swap::Lost),
-            Created::Unknown(error) => return Ok(Swap::Unknown(crate::error::store(&file.location, error))),
+            Created::Exists => match self.holder(file).await {
+                Ok(Holder::Us) => {}
+                Ok(Holder::Another) => return Ok(Swap::Lost),
+                Err(error) => return Ok(Swap::Unknown(error)),
+            },
+            Created::Unknown(error) => return Ok(Swap::Unknown(error::store(&file.location, error))),
         }
-        self.seen.fetch_max(version, Ordering::Relaxed);
+        match self.newest().await {
+            Ok(Some(newest)) if newest == file.location => {}
+            Ok(_) => return Ok(Swap::Lost),
+            Err(error) => return Ok(Swap::Unknown(error)),
+        }
         let hint = NewFile { location: self.hint_location(), bytes: version.to_string().into() };
         if let Err(error) = self.files.write(&hint).await {
             tracing::warn!(%error, "the version hint is left behind; readers find the newest version without it");
         }
         Ok(Swap::Won)
     }
+}
+
+/// Whose metadata is in a slot.
+enum Holder {
+    Us,
+    Another,
 }
 
 #[async_trait]
@@ -167,6 +190,6 @@ impl Pointer for Folder {
     }
 
     async fn swap(&self, _: &str, next: &NewFile) -> Result<Swap> {
-        self.create(location::metadata_version(&next.location), next.location.clone(), next.bytes.clone()).await
+        self.create(location::metadata_version(&next.location), next).await
     }
 }

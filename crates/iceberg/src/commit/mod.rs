@@ -9,8 +9,6 @@ mod rows;
 mod stage;
 mod summary;
 
-pub(crate) use stage::{Sources, stage};
-
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,6 +19,8 @@ use waterline_core::error::Result;
 use crate::files::NewFile;
 use crate::metadata::{self, Metadata};
 use crate::pointer::Pointer;
+
+pub(crate) use stage::{Sources, stage};
 
 /// Metadata that is to follow a base.
 #[derive(Debug)]

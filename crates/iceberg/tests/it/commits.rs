@@ -5,12 +5,12 @@ use waterline_core::partition::PartitionField;
 use waterline_core::value::Value;
 
 use crate::foreign::Writer;
-use crate::lake::{ALL, Kind, Lake, adding, append, append_to, commit, committed, definition, deleting, summary};
+use crate::lake::{Kind, Lake, adding, all, append, append_to, commit, committed, definition, deleting, summary};
 use crate::rows::{read, row, rows, write};
 
 #[tokio::test]
 async fn an_append_is_a_snapshot_with_its_record() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let table = lake.table(&definition(version, &[])).await;
         let base = table.head().await.unwrap();
@@ -44,7 +44,7 @@ async fn an_append_is_a_snapshot_with_its_record() {
 
 #[tokio::test]
 async fn deleted_rows_add_up_and_each_file_has_one_delete_file() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let table = lake.table(&definition(version, &[])).await;
         let base = table.head().await.unwrap();
@@ -80,7 +80,7 @@ async fn deleted_rows_add_up_and_each_file_has_one_delete_file() {
 
 #[tokio::test]
 async fn a_removed_file_takes_its_deletes_with_it() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let table = lake.table(&definition(version, &[])).await;
         let base = table.head().await.unwrap();
@@ -102,7 +102,7 @@ async fn a_removed_file_takes_its_deletes_with_it() {
 
 #[tokio::test]
 async fn an_overwrite_of_everything_leaves_only_the_new_rows() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let table = lake.table(&definition(version, &[])).await;
         let s1 = append(table.as_ref(), &table.head().await.unwrap(), "a", &rows(1..=10)).await;
@@ -128,7 +128,7 @@ async fn an_overwrite_of_everything_leaves_only_the_new_rows() {
 
 #[tokio::test]
 async fn an_empty_commit_is_a_snapshot_and_time_never_goes_backwards() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let table = lake.table(&definition(version, &[])).await;
         let mut state = table.head().await.unwrap();
@@ -185,7 +185,7 @@ impl FilePruner for ByPartition {
 
 #[tokio::test]
 async fn files_are_pruned_by_bounds_and_by_partition() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let table = lake.table(&definition(version, &["truncate(100, id)", "name"])).await;
         let mut state = table.head().await.unwrap();
@@ -211,7 +211,7 @@ async fn files_are_pruned_by_bounds_and_by_partition() {
 
 #[tokio::test]
 async fn deletes_stay_in_the_partition_of_their_data() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let table = lake.table(&definition(version, &["truncate(100, id)"])).await;
         let mut state = table.head().await.unwrap();
@@ -227,7 +227,7 @@ async fn deletes_stay_in_the_partition_of_their_data() {
 
 #[tokio::test]
 async fn tags_are_set_moved_and_removed_without_a_snapshot() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let table = lake.table(&definition(version, &[])).await;
         let s1 = append(table.as_ref(), &table.head().await.unwrap(), "a", &rows(1..=3)).await;
@@ -248,7 +248,7 @@ async fn tags_are_set_moved_and_removed_without_a_snapshot() {
 
 #[tokio::test]
 async fn what_no_table_can_have_is_refused_and_changes_nothing() {
-    let lake = Lake::new(Kind::Sql);
+    let lake = Lake::new(Kind::Sqlite);
     let table = lake.table(&definition(2, &[])).await;
     let state = append(table.as_ref(), &table.head().await.unwrap(), "a", &rows(1..=3)).await;
     let absent = Commit { remove: Removal::Files(vec!["file:///nowhere.parquet".into()]), ..commit("absent", Operation::Delete) };
@@ -263,7 +263,7 @@ async fn what_no_table_can_have_is_refused_and_changes_nothing() {
 
 #[tokio::test]
 async fn many_small_manifests_are_merged_and_nothing_else_changes() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let mut definition = definition(version, &[]);
         definition.properties.insert("commit.manifest.min-count-to-merge".into(), "4".into());

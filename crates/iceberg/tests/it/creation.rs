@@ -1,12 +1,12 @@
 use waterline_core::format::{FIELD_ID, KeepAll, TableDefinition};
 use waterline_core::table::TableName;
 
-use crate::lake::{ALL, Kind, Lake, append, definition, name};
+use crate::lake::{Kind, Lake, all, append, definition, name};
 use crate::rows::{read, rows};
 
 #[tokio::test]
 async fn a_new_table_has_ids_keys_partitions_and_properties() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let table = lake.table(&definition(version, &["bucket(4, id)", "name"])).await;
         let state = table.head().await.unwrap();
@@ -25,7 +25,7 @@ async fn a_new_table_has_ids_keys_partitions_and_properties() {
 
 #[tokio::test]
 async fn tables_are_listed_opened_and_never_made_twice() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let catalog = lake.catalog().await;
         assert_eq!(catalog.list().await.unwrap(), []);

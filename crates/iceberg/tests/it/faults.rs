@@ -25,11 +25,20 @@ pub enum Fault {
     Late,
 }
 
-#[derive(Debug, Default)]
+type Action = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
 struct State {
     next: Mutex<Option<Fault>>,
+    before_create: Mutex<Option<Action>>,
     late: Mutex<Option<(Path, PutPayload)>>,
     down: AtomicBool,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("faults")
+    }
 }
 
 /// Local files behind faults.
@@ -42,6 +51,11 @@ pub struct FaultyStores {
 impl FaultyStores {
     pub fn arm(&self, fault: Fault) {
         *self.state.next.lock().unwrap() = Some(fault);
+    }
+
+    /// Does something just before the next conditional create.
+    pub fn before_create(&self, action: impl FnOnce() + Send + 'static) {
+        *self.state.before_create.lock().unwrap() = Some(Box::new(action));
     }
 
     /// All requests fail while the store is down.
@@ -90,7 +104,13 @@ impl FaultyStore {
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
         self.check()?;
-        let fault = if opts.mode == PutMode::Create { self.state.next.lock().unwrap().take() } else { None };
+        let mut fault = None;
+        if opts.mode == PutMode::Create {
+            fault = self.state.next.lock().unwrap().take();
+            if let Some(action) = self.state.before_create.lock().unwrap().take() {
+                action();
+            }
+        }
         match fault {
             None => self.inner.put_opts(location, payload, opts).await,
             Some(Fault::BeforeApply) => Err(lost()),

@@ -16,12 +16,21 @@ use crate::rows::{self, Row, position_of};
 
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    Sql,
+    Sqlite,
     Filesystem,
+    /// The database that [`POSTGRES`] names.
+    Postgres,
 }
 
+/// Environment variable with the URI of an empty PostgreSQL database; without it the tests leave PostgreSQL out.
+const POSTGRES: &str = "WATERLINE_TEST_POSTGRES";
+
 /// Every catalog with every format version.
-pub const ALL: [(Kind, u8); 4] = [(Kind::Sql, 2), (Kind::Sql, 3), (Kind::Filesystem, 2), (Kind::Filesystem, 3)];
+pub fn all() -> Vec<(Kind, u8)> {
+    let mut kinds = vec![Kind::Sqlite, Kind::Filesystem];
+    kinds.extend(std::env::var_os(POSTGRES).map(|_| Kind::Postgres));
+    kinds.into_iter().flat_map(|kind| [(kind, 2), (kind, 3)]).collect()
+}
 
 /// Goes on by a second at each look.
 #[derive(Debug)]
@@ -49,13 +58,14 @@ impl Lake {
         let warehouse = self.folder.path().join("ware house");
         std::fs::create_dir_all(&warehouse).unwrap();
         let warehouse = warehouse.to_str().unwrap();
-        match self.kind {
-            Kind::Sql => {
-                let uri = format!("sqlite://{}", self.folder.path().join("catalog.db").display());
-                Box::new(SqlCatalog::connect(&uri, "lake", warehouse, self.env.clone()).await.unwrap())
-            }
-            Kind::Filesystem => Box::new(FilesystemCatalog::new(warehouse, self.env.clone()).unwrap()),
-        }
+        let uri = match self.kind {
+            Kind::Sqlite => format!("sqlite://{}", self.folder.path().join("catalog.db").display()),
+            Kind::Postgres => std::env::var(POSTGRES).unwrap(),
+            Kind::Filesystem => return Box::new(FilesystemCatalog::new(warehouse, self.env.clone()).unwrap()),
+        };
+        // Tests share the PostgreSQL database, each with a catalog of its own.
+        let name = self.folder.path().file_name().unwrap().to_str().unwrap();
+        Box::new(SqlCatalog::connect(&uri, name, warehouse, self.env.clone()).await.unwrap())
     }
 
     /// Creates `shop.orders`.

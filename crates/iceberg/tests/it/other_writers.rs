@@ -6,7 +6,7 @@ use waterline_core::format::{Commit, DataFile, DeleteState, KeepAll, Operation, 
 use waterline_core::value::Value;
 
 use crate::foreign::Writer;
-use crate::lake::{ALL, Kind, Lake, append, append_to, commit, committed, definition, deleting, summary};
+use crate::lake::{Kind, Lake, all, append, append_to, commit, committed, definition, deleting, summary};
 use crate::rows::{read, read_file, rows};
 
 fn partition(id: i64) -> Struct {
@@ -161,7 +161,7 @@ async fn a_renamed_column_keeps_its_partition_values_and_bounds() {
 
 #[tokio::test]
 async fn gzipped_metadata_is_read_and_written() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let mut definition = definition(version, &[]);
         definition.properties.insert("write.metadata.compression-codec".into(), "gzip".into());

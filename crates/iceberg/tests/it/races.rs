@@ -1,15 +1,16 @@
 use std::sync::Arc;
 
+use arrow::datatypes::{DataType, Field, Schema};
 use waterline_core::error::ErrorKind;
 use waterline_core::format::{CommitOutcome, TableFormat, TableState};
 
 use crate::faults::{Fault, FaultyStores};
-use crate::lake::{ALL, Kind, Lake, adding, append, committed, conflict, definition, name};
+use crate::lake::{Kind, Lake, adding, all, append, committed, conflict, definition, name};
 use crate::rows::{read, rows, write};
 
 #[tokio::test]
 async fn a_commit_on_a_stale_base_changes_nothing() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let table = lake.table(&definition(version, &[])).await;
         let base = table.head().await.unwrap();
@@ -27,7 +28,7 @@ async fn a_commit_on_a_stale_base_changes_nothing() {
 
 #[tokio::test]
 async fn of_many_commits_on_one_base_one_wins() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let table = lake.table(&definition(version, &[])).await;
         let base = table.head().await.unwrap();
@@ -118,4 +119,42 @@ async fn while_the_store_is_down_nothing_is_decided() {
     assert!(matches!(table.settle(&base, &commit).await.unwrap(), CommitOutcome::Unknown(_)));
     stores.set_down(false);
     assert_eq!(read(table.as_ref(), &committed(table.settle(&base, &commit).await.unwrap())).await, rows(1..=6));
+}
+
+#[tokio::test]
+async fn the_slot_of_a_version_that_was_cleaned_up_is_not_won() {
+    let (lake, stores, table, stale) = faulty_table().await;
+    let other = lake.catalog().await.open(&name()).await.unwrap().unwrap();
+    let mut state = stale.clone();
+    for n in 4..=6 {
+        state = append(other.as_ref(), &state, &n.to_string(), &rows([n])).await;
+    }
+    // The writer sleeps between its look at the table and its commit; meanwhile others commit and clean up.
+    let folder = lake.folder.path().join("ware house/shop/orders/metadata");
+    let newest = std::fs::read(folder.join("v5.metadata.json")).unwrap();
+    (3..=5).for_each(|version| std::fs::remove_file(folder.join(format!("v{version}.metadata.json"))).unwrap());
+    std::fs::write(folder.join("version-hint.text"), "2").unwrap();
+    stores.before_create(move || {
+        std::fs::write(folder.join("v5.metadata.json"), newest).unwrap();
+        std::fs::write(folder.join("version-hint.text"), "5").unwrap();
+    });
+    let late = adding("late", vec![write(&stale, "late", &rows([99]), vec![])]);
+    let head = conflict(table.commit(&stale, &late).await.unwrap());
+    assert_eq!(read(table.as_ref(), &head).await, rows(1..=6));
+}
+
+#[tokio::test]
+async fn changes_without_a_snapshot_settle_themselves() {
+    for fault in [Fault::BeforeApply, Fault::AfterApply] {
+        let (_lake, stores, table, base) = faulty_table().await;
+        stores.arm(fault);
+        let tagged = committed(table.set_tag(&base, "t0", base.version).await.unwrap());
+        assert_eq!(Some(tagged.refs["t0"].version), base.version, "{fault:?}");
+        let mut fields: Vec<_> = tagged.schema.fields().iter().cloned().collect();
+        fields.push(Arc::new(Field::new("extra", DataType::Utf8, true)));
+        stores.arm(fault);
+        let evolved = committed(table.evolve(&tagged, &Arc::new(Schema::new(fields))).await.unwrap());
+        assert_eq!(evolved.schema.fields().len(), 5, "{fault:?}");
+        assert_eq!(table.head().await.unwrap().schema, evolved.schema);
+    }
 }

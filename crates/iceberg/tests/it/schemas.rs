@@ -5,7 +5,7 @@ use waterline_core::error::ErrorKind;
 use waterline_core::format::{FIELD_ID, KeepAll, TableDefinition};
 use waterline_core::value::Value;
 
-use crate::lake::{ALL, Kind, Lake, append, committed, conflict, definition};
+use crate::lake::{Kind, Lake, all, append, committed, conflict, definition};
 use crate::rows::{field_id, rows};
 
 fn with(schema: &Schema, name: &str, data_type: DataType) -> Arc<Schema> {
@@ -20,7 +20,7 @@ fn with(schema: &Schema, name: &str, data_type: DataType) -> Arc<Schema> {
 
 #[tokio::test]
 async fn a_schema_grows_by_columns_and_wider_types_and_old_snapshots_keep_theirs() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let table = lake.table(&definition(version, &[])).await;
         let s1 = append(table.as_ref(), &table.head().await.unwrap(), "a", &rows(1..=3)).await;
@@ -57,7 +57,7 @@ async fn a_schema_grows_by_columns_and_wider_types_and_old_snapshots_keep_theirs
 
 #[tokio::test]
 async fn nested_structs_grow_and_widen_too() {
-    let lake = Lake::new(Kind::Sql);
+    let lake = Lake::new(Kind::Sqlite);
     let key = |kind| DataType::Struct(Fields::from(vec![Field::new("id", kind, true)]));
     let schema = Arc::new(Schema::new(vec![Field::new("_old_key", key(DataType::Int32), true)]));
     let table = lake.table(&TableDefinition { schema: schema.clone(), keys: vec![], ..definition(2, &[]) }).await;
@@ -72,7 +72,7 @@ async fn nested_structs_grow_and_widen_too() {
 
 #[tokio::test]
 async fn a_change_that_cannot_be_taken_is_an_error_that_names_column_and_types() {
-    let lake = Lake::new(Kind::Sql);
+    let lake = Lake::new(Kind::Sqlite);
     let table = lake.table(&definition(2, &[])).await;
     let state = table.head().await.unwrap();
     for (column, data_type) in [("qty", DataType::Utf8), ("name", DataType::Int32), ("price", DataType::Decimal128(12, 3))] {
@@ -85,7 +85,7 @@ async fn a_change_that_cannot_be_taken_is_an_error_that_names_column_and_types()
 
 #[tokio::test]
 async fn an_evolution_of_a_stale_base_conflicts() {
-    for (kind, version) in ALL {
+    for (kind, version) in all() {
         let lake = Lake::new(kind);
         let table = lake.table(&definition(version, &[])).await;
         let base = table.head().await.unwrap();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::format::{TableState, VersionInfo};
-use crate::sequence::{Domain, Sequence};
+use crate::sequence::{Domain, Sequence, position_of};
 
 /// Summary and table property of a mirror's [`Record`].
 pub const RECORD: &str = "waterline.record";
@@ -134,9 +134,10 @@ impl Record {
         }
     }
 
-    /// Whether the domain's order was already folded past this point (DESIGN.md rule 3).
+    /// Whether the domain's order was already folded past this point (DESIGN.md rule 3). Events of one position are
+    /// of different keys, so none of them is late because another was folded.
     pub fn is_late(&self, domain: &str, sequence: &str) -> bool {
-        is_covered(&self.sequence_max, domain, sequence)
+        self.sequence_max.get(domain).is_some_and(|max| position_of(sequence) < position_of(max.as_str()))
     }
 
     pub fn to_json(&self) -> Result<String> {
@@ -147,16 +148,12 @@ impl Record {
 impl LogHeader {
     /// Whether the changelog may hold an event of this identity already.
     pub fn may_hold(&self, domain: &str, sequence: &str) -> bool {
-        is_covered(&self.sequence_max, domain, sequence)
+        self.sequence_max.get(domain).is_some_and(|max| position_of(sequence) <= position_of(max.as_str()))
     }
 
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|e| Error::internal("a log header cannot be written").caused_by(e))
     }
-}
-
-fn is_covered(highest: &BTreeMap<Domain, Sequence>, domain: &str, sequence: &str) -> bool {
-    highest.get(domain).is_some_and(|max| sequence <= max.as_str())
 }
 
 /// Raises the highest sequence of each domain to those of the events given.

@@ -1,8 +1,10 @@
 //! The order of events inside a domain, as text that sorts as bytes the way events follow each other.
 //!
 //! A number is sixteen lower-case hexadecimal digits, parts are joined by `.`, which sorts below every digit. So any
-//! engine orders a changelog by `ORDER BY _domain, _sequence`. The last part is the ordinal of the event inside the
-//! source's own event.
+//! engine orders a changelog by `ORDER BY _domain, _sequence`. The last part tells apart the events that one event of
+//! the source gave (a `COPY`, a change of key, the reads of a snapshot): with a key it is made of the key and whether
+//! the row goes, so that it is the same however the source's event was cut into files and batches; without a key it is
+//! the place in the run of such events, and the row. What comes before it is the position.
 
 use std::fmt;
 
@@ -20,6 +22,11 @@ impl Sequence {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The sequence without its last part: the place of the source's own event.
+pub fn position_of(sequence: &str) -> &str {
+    sequence.rsplit_once('.').map_or(sequence, |(position, _)| position)
 }
 
 impl fmt::Display for Sequence {

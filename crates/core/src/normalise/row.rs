@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::datatypes::Field;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use super::fault::Fault;
 use super::image::Cells;
@@ -77,7 +77,7 @@ impl ChangeBuilder {
         let domain = self.ordering.domain(change);
         let mut sequence = std::mem::take(&mut self.sequence);
         sequence.restart_from(position.as_str());
-        sequence.push_number(place.ordinal);
+        sequence.push_number(self.last_part(op, cells, image, place.ordinal));
         let row = Row {
             op,
             image,
@@ -89,7 +89,7 @@ impl ChangeBuilder {
             form: change.form,
         };
         let is_split = op == Op::Update && old_key.is_some();
-        let appended = if is_split { self.append_split(change, row, position, place.ordinal) } else { self.append(row) };
+        let appended = if is_split { self.append_split(change, row, position) } else { self.append(row) };
         self.sequence = sequence;
         if let ControlFlow::Break(grown) = appended? {
             return Ok(Pushed::Grow(grown));
@@ -100,18 +100,33 @@ impl ChangeBuilder {
     }
 
     /// Appends an update that changed its key as the delete of the old one and the create of the new one.
-    fn append_split(&mut self, change: &Change, row: Row, position: &SequenceWriter, ordinal: u64) -> Result<ControlFlow<TableSchema>> {
+    fn append_split(&mut self, change: &Change, row: Row, position: &SequenceWriter) -> Result<ControlFlow<TableSchema>> {
         let before = std::mem::take(&mut self.before);
         let image = change.before.clone().unwrap_or_default();
-        let deleted = self.append(Row { op: Op::Delete, image: &image, cells: &before, old_key: None, ..row });
+        let mut sequence = SequenceWriter::default();
+        sequence.restart_from(position.as_str());
+        sequence.push_number(self.last_part(Op::Delete, &before, &image, 0));
+        let deleted = self.append(Row { op: Op::Delete, image: &image, cells: &before, sequence: sequence.as_str(), old_key: None, ..row });
         self.before = before;
         if let ControlFlow::Break(grown) = deleted? {
             return Ok(ControlFlow::Break(grown));
         }
-        let mut sequence = SequenceWriter::default();
-        sequence.restart_from(position.as_str());
-        sequence.push_number(ordinal + 1);
-        self.append(Row { op: Op::Create, sequence: sequence.as_str(), ..row })
+        self.append(Row { op: Op::Create, ..row })
+    }
+
+    /// What tells the event apart from others of its position, see [`crate::sequence`].
+    fn last_part(&self, op: Op, cells: &Cells, image: &Object, ordinal: u64) -> u64 {
+        if op == Op::Truncate {
+            return 0;
+        }
+        let mut hash = Xxh3Default::new();
+        let columns: &mut dyn Iterator<Item = usize> =
+            if self.keys.is_empty() { &mut (0..self.columns.len()) } else { &mut self.keys.iter().copied() };
+        for at in columns {
+            hash.update(cells.get(image, at).unwrap_or("null").as_bytes());
+            hash.update(b",");
+        }
+        if self.keys.is_empty() { (ordinal << 32) | (hash.digest() >> 32) } else { (hash.digest() << 1) | u64::from(op != Op::Delete) }
     }
 
     /// Appends a row; on a fault or when the table must grow, one that is not whole.

@@ -1,6 +1,6 @@
 //! Events that share their place in the source's log, and how they are told apart.
 //!
-//! A `COPY` or a change of key gives several events of one position. Each gets an ordinal: its index among the
+//! A `COPY` or a change of key gives several events of one position. Each has an ordinal: its index among the
 //! consecutive events of its table with that position. A record with the bytes of its predecessor is a repeated delivery and has
 //! its ordinal again.
 

@@ -7,6 +7,7 @@ use super::replay::{Event, Row};
 use crate::change::Op;
 use crate::error::ErrorKind;
 use crate::normalise::RunState;
+use crate::sequence::position_of;
 
 fn sequences(events: &[Event]) -> Vec<&str> {
     events.iter().map(|event| event.sequence.as_str()).collect()
@@ -27,27 +28,32 @@ fn postgres_orders_by_commit_then_position_and_null_is_lowest() {
     let late_commit = event("c", "null", r#"{"id":2}"#, 90, 700);
     let early_position = event("c", "null", r#"{"id":3}"#, 100, 600);
     let events = events_of(&table, debezium(), &[snapshot, late_commit, early_position]);
-    let zero = number(0);
-    assert_eq!(
-        sequences(&events),
-        [
-            format!("{zero}.{}.{zero}", number(500)),
-            format!("{}.{}.{zero}", number(90), number(700)),
-            format!("{}.{}.{zero}", number(100), number(600))
-        ]
-    );
+    let positions: Vec<&str> = events.iter().map(|event| position_of(&event.sequence)).collect();
+    assert_eq!(positions, [[0, 500], [90, 700], [100, 600]].map(|parts| parts.map(number).join(".")));
     assert!(events.windows(2).all(|pair| pair[0].sequence < pair[1].sequence));
     assert!(events.iter().all(|event| event.domain == "pg"));
     assert_eq!(events[1].event_time_us, 1_700_000_000_700_123);
 }
 
 #[test]
-fn events_of_one_position_have_ordinals_and_a_repeated_record_has_its_own_again() {
+fn events_of_one_position_are_told_apart_by_their_keys_wherever_the_source_was_cut() {
     let table = schema("id integer PRIMARY KEY");
-    let [first, second, next] = [create(r#"{"id":1}"#, 7), create(r#"{"id":2}"#, 7), create(r#"{"id":3}"#, 8)];
-    let events = events_of(&table, debezium(), &[first.clone(), second.clone(), second, next.clone(), next]);
-    let ordinals: Vec<&str> = events.iter().map(|event| event.sequence.rsplit('.').next().unwrap()).collect();
-    assert_eq!(ordinals, [number(0), number(1), number(1), number(0), number(0)]);
+    let [first, second, next] = [create(r#"{"id":1}"#, 7), create(r#"{"id":2}"#, 7), create(r#"{"id":1}"#, 8)];
+    let whole = events_of(&table, debezium(), &[first.clone(), second.clone(), next]);
+    let last_parts: Vec<&str> = whole.iter().map(|event| event.sequence.rsplit('.').next().unwrap()).collect();
+    assert_ne!(last_parts[0], last_parts[1]);
+    assert_eq!(last_parts[0], last_parts[2]);
+    let rest = events_of(&table, debezium(), &[second.clone(), first, second]);
+    assert_eq!(sequences(&rest), [&whole[1], &whole[0], &whole[1]].map(|event| event.sequence.as_str()));
+}
+
+#[test]
+fn equal_rows_of_one_position_without_a_key_are_told_apart_by_their_place() {
+    let table = schema("a integer, b text");
+    let row = |lsn| create(r#"{"a":1,"b":"one"}"#, lsn);
+    let events = events_of(&table, debezium(), &[row(7), row(7).replace("\"op\"", "\"x\":1,\"op\""), row(8), row(8)]);
+    let distinct: std::collections::BTreeSet<&str> = sequences(&events).into_iter().collect();
+    assert_eq!(distinct.len(), 3, "the last record is its predecessor delivered again: {distinct:?}");
 }
 
 #[test]
@@ -91,11 +97,11 @@ fn an_update_that_changed_the_key_is_a_delete_and_a_create() {
     let table = schema("id integer PRIMARY KEY, v text");
     let changed = event("u", r#"{"id":1,"v":"a"}"#, r#"{"id":2,"v":"b"}"#, 7, 7);
     let events = events_of(&table, debezium(), &[changed.clone(), changed, update(r#"{"id":2,"v":"c"}"#, 7)]);
-    let shape: Vec<(Op, Option<&str>, &str)> =
-        events.iter().map(|event| (event.op, event.row["id"].as_deref(), event.sequence.rsplit('.').next().unwrap())).collect();
-    let (zero, one, two) = (number(0), number(1), number(2));
-    let once = [(Op::Delete, Some("1"), zero.as_str()), (Op::Create, Some("2"), one.as_str())];
-    assert_eq!(shape, [once[0], once[1], once[0], once[1], (Op::Update, Some("2"), two.as_str())]);
+    let shape: Vec<(Op, Option<&str>)> = events.iter().map(|event| (event.op, event.row["id"].as_deref())).collect();
+    let once = [(Op::Delete, Some("1")), (Op::Create, Some("2"))];
+    assert_eq!(shape, [once[0], once[1], once[0], once[1], (Op::Update, Some("2"))]);
+    assert_eq!([&events[0].sequence, &events[1].sequence], [&events[2].sequence, &events[3].sequence]);
+    assert_ne!(events[0].sequence, events[1].sequence);
     assert_eq!(events[0].row, row(&[("id", Some("1")), ("v", None)]));
     assert_eq!(events[1].old_key, Some(row(&[("id", Some("1"))])));
 }
@@ -111,7 +117,7 @@ fn mysql_orders_binlog_files_as_numbers() {
     let events =
         events_of(&table, debezium(), &[line("binlog.999999", 900, 0), line("binlog.1000000", 4, 0), line("binlog.1000000", 4, 1)]);
     assert!(events.windows(2).all(|pair| pair[0].sequence < pair[1].sequence), "{:?}", sequences(&events));
-    assert_eq!(events[2].sequence, [1_000_000, 4, 1, 0].map(number).join("."));
+    assert_eq!(position_of(&events[2].sequence), [1_000_000, 4, 1].map(number).join("."));
     assert_eq!(events[0].domain, "my");
 }
 

@@ -17,7 +17,7 @@ use waterline_testkit::batch::{assert_same_rows, change_batch};
 use waterline_testkit::files::{read_rows, write_file};
 use waterline_testkit::histories::{Feature, History, Start, histories, table_schema};
 use waterline_testkit::memory::MemoryCatalog;
-use waterline_testkit::oracle::{Event, State, fold};
+use waterline_testkit::oracle::{Event, Mark, State, fold};
 use waterline_testkit::world::World;
 
 /// A table of a history in an in-memory lake.
@@ -70,7 +70,27 @@ impl Subject {
         assert!(matches!(outcome, waterline_core::format::CommitOutcome::Committed(_)));
     }
 
-    async fn log(&mut self, events: &[Event]) -> waterline_engine::log::LoggedBatch {
+    /// Logs a batch, cut where a run of reads ends, as ingest cuts it.
+    async fn log(&mut self, events: &[Event]) -> Vec<waterline_engine::log::LoggedBatch> {
+        let mut logged = Vec::new();
+        for part in events.split_inclusive(|event| matches!(event.mark, Mark::Last | Mark::Only)) {
+            logged.push(self.log_part(part).await);
+        }
+        logged
+    }
+
+    /// How many reads the run has that the last event ends, when all of them are logged.
+    fn ended_run(&self) -> Option<u64> {
+        let last = self.logged.last().filter(|event| matches!(event.mark, Mark::Last | Mark::Only))?;
+        let of_run = |event: &&Event| {
+            event.mark != Mark::None && (event.sequence.commit, event.sequence.position) == (last.sequence.commit, last.sequence.position)
+        };
+        let run: Vec<&Event> = self.history.events.iter().filter(of_run).collect();
+        run.iter().all(|event| self.logged.contains(event)).then_some(run.len() as u64)
+    }
+
+    async fn log_part(&mut self, events: &[Event]) -> waterline_engine::log::LoggedBatch {
+        self.logged.extend(events.iter().cloned());
         let planned_on = log_header(&self.pair.changelog.head().await.unwrap()).unwrap();
         let entry = LogEntry {
             events: change_batch(&table_schema(), events, 0, 0),
@@ -78,8 +98,8 @@ impl Subject {
             positions: SourcePositions::default(),
             progress: Progress::default(),
             quarantined: 0,
+            ended_run: self.ended_run(),
         };
-        self.logged.extend(events.iter().cloned());
         match log(&self.lake, &self.pair.changelog, &entry).await.unwrap() {
             Logged::Committed(batch) => batch,
             Logged::Moved => panic!("nobody else logs"),
@@ -102,8 +122,9 @@ impl Subject {
 async fn merged_batch_by_batch(history: &History, arrival: &Arrival, properties: &[(&str, &str)]) {
     let mut subject = Subject::new(history, properties).await;
     for batch in arrival.batches(&history.events) {
-        let logged = subject.log(&batch).await;
-        catch_up(&subject.lake, &subject.pair, Some(&logged), &Limits::default()).await.unwrap();
+        for logged in subject.log(&batch).await {
+            catch_up(&subject.lake, &subject.pair, Some(&logged), &Limits::default()).await.unwrap();
+        }
         subject.check().await;
     }
 }
@@ -125,6 +146,8 @@ fn run(test: impl Future<Output = ()>) {
 
 const PLAIN: &[Feature] = &[Feature::KeyChange, Feature::Unset, Feature::Tie];
 const ALL: &[Feature] = &[Feature::KeyChange, Feature::Unset, Feature::Tie, Feature::Truncate, Feature::Read];
+
+const RUNS: &[Feature] = &[Feature::KeyChange, Feature::Unset, Feature::Tie, Feature::Truncate, Feature::Run];
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
@@ -162,6 +185,16 @@ proptest! {
     #[test]
     fn copy_on_write(history in histories(Start::Dump, ALL, 24), arrival in arrivals(Disorder::Late)) {
         run(merged_batch_by_batch(&history, &arrival, &[("write.merge.mode", "copy-on-write")]));
+    }
+
+    #[test]
+    fn complete_runs_of_reads(history in histories(Start::Run, RUNS, 24), arrival in arrivals(Disorder::InOrder)) {
+        run(merged_batch_by_batch(&history, &arrival, &[]));
+    }
+
+    #[test]
+    fn a_lagging_mirror_and_runs_of_reads(history in histories(Start::Run, RUNS, 24), arrival in arrivals(Disorder::InOrder)) {
+        run(merged_in_the_end(&history, &arrival));
     }
 
     #[test]

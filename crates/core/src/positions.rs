@@ -12,6 +12,9 @@ use crate::normalise::RunState;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SourcePositions {
     pub files: BTreeMap<String, FilePosition>,
+    /// Reads so far of a snapshot run that has begun and not ended.
+    #[serde(default)]
+    pub reads_of_run: Option<u64>,
 }
 
 /// Everything before this point of a file is logged.

@@ -86,7 +86,22 @@ pub struct LogHeader {
     pub complete_until_us: Option<i64>,
     /// The source's watermark as known at this commit.
     pub watermark_us: Option<i64>,
+    /// The newest complete run of snapshot reads.
+    #[serde(default)]
+    pub run: Option<SnapshotRun>,
     pub counts: LogCounts,
+}
+
+/// A complete run of snapshot reads: the source's table as it was at one moment (DESIGN.md rule 7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotRun {
+    pub domain: Domain,
+    /// Position that all reads of the run share, see [`crate::sequence`].
+    pub position: String,
+    pub at_us: i64,
+    pub reads: u64,
+    /// The log batch that completes it.
+    pub batch: BatchOrdinal,
 }
 
 /// Cumulative counts of a changelog.
@@ -138,6 +153,16 @@ impl Record {
     /// of different keys, so none of them is late because another was folded.
     pub fn is_late(&self, domain: &str, sequence: &str) -> bool {
         self.sequence_max.get(domain).is_some_and(|max| position_of(sequence) < position_of(max.as_str()))
+    }
+
+    /// Whether nothing but snapshot reads was ever folded.
+    pub fn is_initial(&self) -> bool {
+        self.baseline == Baseline::EMPTY && !self.has_changes
+    }
+
+    /// Whether a complete run of reads is newer than the baseline.
+    pub fn precedes(&self, run: &SnapshotRun) -> bool {
+        self.baseline.at_us.is_none_or(|at| at < run.at_us)
     }
 
     pub fn to_json(&self) -> Result<String> {

@@ -21,6 +21,7 @@ use crate::bytes_in::{InputBytes, InputFile};
 use crate::commit::{Attempt, MAX_ATTEMPTS, attempt, given_up};
 use crate::ingest::{SchemaSource, list_files};
 use crate::lake::{Lake, Limits};
+use crate::merge::baseline::{adopt, anchor_of};
 use crate::merge::{MergeCounts, catch_up};
 use crate::progress::Progress;
 use crate::tables::{TableSettings, grow_pair, open_or_create_pair, open_pair};
@@ -98,6 +99,15 @@ pub async fn load(lake: &Lake, request: &LoadRequest, progress: &dyn Progress) -
     Ok(report)
 }
 
+/// Takes the rows that a table of another writer has now as its state at `at_us`, and folds what is logged and newer.
+pub async fn adopt_table(lake: &Lake, table: &TableName, at_us: i64, settings: &TableSettings, limits: &Limits) -> Result<MergeCounts> {
+    let pair = open_pair(lake, table, settings)
+        .await?
+        .ok_or_else(|| Error::not_found("there is no such table in the catalog").with("table", table))?;
+    adopt(lake, &pair.mirror, &pair.mirror.head().await?, Some(at_us)).await?;
+    catch_up(lake, &pair, None, limits).await
+}
+
 /// A dump inside of what the table already answers would change answers (DESIGN.md rule 10).
 fn check_epoch(state: &TableState, request: &LoadRequest) -> Result<()> {
     let Some(record) = record_of(state)? else { return Ok(()) };
@@ -116,7 +126,7 @@ async fn commit_baseline(lake: &Lake, mirror: &Arc<dyn TableFormat>, request: &L
     let mut base = mirror.head().await?;
     for _ in 0..MAX_ATTEMPTS {
         check_epoch(&base, request)?;
-        let anchor = format!("waterline/baseline-{}", request.at.at_us);
+        let anchor = anchor_of(request.at.at_us);
         let record = Record {
             kind: Kind::Baseline,
             baseline: Baseline { at_us: Some(request.at.at_us), until_us: request.at.until_us, anchor: Some(anchor.clone()) },

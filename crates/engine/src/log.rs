@@ -11,7 +11,8 @@ use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, INGESTED_AT, Op, SEQUEN
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, Operation, Removal, TableFormat, TableState};
 use waterline_core::positions::SourcePositions;
-use waterline_core::record::{BatchOrdinal, LOG, LogHeader, log_header, raise_sequences};
+use waterline_core::record::{BatchOrdinal, LOG, LogHeader, SnapshotRun, log_header, raise_sequences};
+use waterline_core::sequence::{Domain, position_of};
 use waterline_core::value::Value;
 
 use crate::commit::{Attempt, MAX_ATTEMPTS, attempt, given_up};
@@ -29,6 +30,8 @@ pub struct LogEntry {
     pub positions: SourcePositions,
     pub progress: Progress,
     pub quarantined: u64,
+    /// Reads of the complete snapshot run that the last event ends.
+    pub ended_run: Option<u64>,
 }
 
 /// What is known of the source's progress.
@@ -124,10 +127,22 @@ fn next_header(parent: &LogHeader, events: &ChangeBatch, entry: &LogEntry, repea
     if let Some(watermark) = parent.watermark_us {
         header.counts.below_watermark += events.event_times().iter().flatten().filter(|time| *time <= watermark).count() as u64;
     }
+    header.run = entry.ended_run.and_then(|reads| ended_run(&entry.events, reads, header.batch)).or(header.run);
     header.frontiers.extend(entry.progress.frontiers.clone());
     header.complete_until_us = header.complete_until_us.max(entry.progress.complete_until_us);
     header.watermark_us = header.watermark_us.max(entry.progress.watermark_us);
     Ok(header)
+}
+
+fn ended_run(events: &ChangeBatch, reads: u64, batch: BatchOrdinal) -> Option<SnapshotRun> {
+    let last = events.len().checked_sub(1)?;
+    Some(SnapshotRun {
+        domain: Domain(events.domains().value(last).to_owned()),
+        position: position_of(events.sequences().value(last)).to_owned(),
+        at_us: events.event_times().value(last),
+        reads,
+        batch,
+    })
 }
 
 /// Whether logging would say anything new.

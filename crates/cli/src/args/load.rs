@@ -9,7 +9,7 @@ pub(crate) struct LoadArgs {
     /// The table, as NAMESPACE.TABLE
     pub(crate) table: String,
     /// Files of the dump, or folders of them
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "adopt", conflicts_with = "adopt", value_name = "PATH")]
     pub(crate) paths: Vec<String>,
     /// Format of the files [default: by their names]
     #[arg(long, value_enum)]
@@ -20,6 +20,9 @@ pub(crate) struct LoadArgs {
     /// Time zone of moments that are written without an offset, in --at and in the dump
     #[arg(long, value_name = "ZONE")]
     pub(crate) timezone: Option<String>,
+    /// Take over the rows that the table of another writer has now, as its state at --at
+    #[arg(long)]
+    pub(crate) adopt: bool,
     /// Take the dump even where it differs from what the changelog says of that moment
     #[arg(long)]
     pub(crate) supersede: bool,

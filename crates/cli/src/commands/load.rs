@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use waterline_core::dump::{CsvOptions, DumpFormat, DumpOptions, Header};
-use waterline_core::error::Result;
-use waterline_engine::load::{Existing, LoadRequest};
+use waterline_core::error::{Error, Result};
+use waterline_core::moments::parse_dump_moment;
+use waterline_core::table::TableName;
+use waterline_engine::load::{Existing, LoadRequest, adopt_table};
 use waterline_engine::progress::Progress;
 
 use crate::args::LoadArgs;
@@ -15,10 +17,14 @@ use crate::job;
 use crate::lake::open_lake;
 use crate::printer::{SyncReport, TableCounts, TableReport};
 use crate::settings::request::{CsvHeader, Disagreement, DumpFormat as Format, DumpRequest};
+use crate::settings::{Settings, parse_zone};
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &LoadArgs) -> Result<(), Failure> {
     let started_us = context.env.clock.now_us();
     let settings = context.settings()?;
+    if args.adopt {
+        return adopt(context, args, &settings, started_us).await;
+    }
     let request = DumpRequest::resolve(args, &settings, &context.cwd, started_us)?;
     let progress = context.printer.progress();
     let lake = open_lake(&settings.catalog, &context.env).await?;
@@ -33,6 +39,20 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &LoadArgs) -> Result<()
     let table = TableReport { table: loaded.table, counts, stages: Vec::new(), complete_until_us: None, error: None };
     let elapsed = Duration::from_micros(u64::try_from(context.env.clock.now_us() - started_us).unwrap_or(0));
     context.printer.report(&SyncReport { tables: vec![table], elapsed, ..SyncReport::default() })
+}
+
+/// Rows stay where they are; only the record of the table changes.
+async fn adopt(context: &mut Context<'_>, args: &LoadArgs, settings: &Settings, started_us: i64) -> Result<(), Failure> {
+    let table: TableName = args.table.parse()?;
+    let at = parse_dump_moment(&args.at, parse_zone(args.timezone.as_deref())?).map_err(|e| e.with("option", "--at"))?;
+    if at.at_us > started_us {
+        return Err(Error::usage("the table cannot have been like this in the future").with("option", "--at").into());
+    }
+    let lake = open_lake(&settings.catalog, &context.env).await?;
+    let of_table = job::table_settings(&settings.table(&table), None);
+    adopt_table(&lake, &table, at.at_us, &of_table, &job::limits(&settings.limits)).await?;
+    context.printer.note(&format!("{table} is taken over as it is; its state counts from {}.", args.at));
+    Ok(())
 }
 
 fn load_request(request: &DumpRequest) -> Result<LoadRequest> {

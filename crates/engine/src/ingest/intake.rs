@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use waterline_core::decode::{Change, DecodeSettings};
+use waterline_core::decode::{Change, DecodeSettings, SnapshotMark};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::normalise::{ChangeBuilder, Pushed, RecordAt, RunState};
 use waterline_core::positions::{FilePosition, FileVersion, SourcePositions};
@@ -34,6 +34,8 @@ pub(super) struct Intake {
     /// How far the file at hand was read before this job.
     skip_to: Option<FilePosition>,
     bad: Vec<BadRecord>,
+    /// Reads of the snapshot run that the last event ended.
+    ended_run: Option<u64>,
     pub state: IntakeState,
     pub report: TableReport,
 }
@@ -81,6 +83,7 @@ impl Intake {
             run: RunState::default(),
             skip_to: None,
             bad: Vec::new(),
+            ended_run: None,
             state: IntakeState::Open,
             report: TableReport::new(table),
         })
@@ -182,11 +185,25 @@ impl Intake {
     ) -> Result<()> {
         for _ in 0..2 {
             match self.builder.push(change, at, &mut self.run)? {
-                Pushed::Added => return Ok(()),
+                Pushed::Added => {
+                    self.follow_run(change);
+                    return Ok(());
+                }
                 Pushed::Grow(schema) => self.grow(&schema, file, before, decode).await?,
             }
         }
         Err(Error::internal("a table does not hold a record's columns even after it grew"))
+    }
+
+    /// Counts the reads of a snapshot run from its first to its last.
+    fn follow_run(&mut self, change: &Change<'_>) {
+        let reads = &mut self.positions.reads_of_run;
+        match change.snapshot() {
+            SnapshotMark::First | SnapshotMark::FirstOfTable => *reads = Some(1),
+            SnapshotMark::Middle => *reads = reads.map(|reads| reads + 1),
+            SnapshotMark::Last | SnapshotMark::LastOfTable => self.ended_run = Some(reads.take().unwrap_or(0) + 1),
+            SnapshotMark::None | SnapshotMark::Incremental => *reads = None,
+        }
     }
 
     /// Ends the batch and changes the schema of both tables.
@@ -219,7 +236,10 @@ impl Intake {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.builder.len() >= self.settings.limits.batch_rows || self.builder.memory_bytes() >= self.settings.limits.batch_bytes
+        // A batch ends with a run of snapshot reads, so that the mirror then holds just the run.
+        self.ended_run.is_some()
+            || self.builder.len() >= self.settings.limits.batch_rows
+            || self.builder.memory_bytes() >= self.settings.limits.batch_bytes
     }
 
     /// Logs what was gathered, and merges it where asked for.
@@ -242,6 +262,7 @@ impl Intake {
             positions: self.positions.clone(),
             progress,
             quarantined: self.bad.len() as u64,
+            ended_run: self.ended_run.take(),
         };
         if !is_news(&self.header, &entry) {
             return Ok(());

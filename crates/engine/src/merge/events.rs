@@ -40,17 +40,18 @@ impl Pending {
     }
 }
 
-/// Reads the next batches after `folded`, as many as the limits allow, and at least one.
+/// Reads the next batches after `folded` up to `last`, as many as the limits allow, and at least one.
 pub(crate) async fn read(
     lake: &Lake,
     changelog: &Arc<dyn TableFormat>,
     state: &TableState,
     folded: BatchOrdinal,
+    last: BatchOrdinal,
     limits: &Limits,
 ) -> Result<Pending> {
     let header = log_header(state)?;
-    let files = changelog.data_files(state, &BatchRange { above: folded.0, upto: i64::MAX }).await?;
-    let upto = last_that_fits(&files, folded, header.batch, limits.batch_rows as u64);
+    let files = changelog.data_files(state, &BatchRange { above: folded.0, upto: last.0 }).await?;
+    let upto = last_that_fits(&files, folded, last, limits.batch_rows as u64);
     let range = BatchRange { above: folded.0, upto: upto.0 };
     let columns = TableColumns::of(state)?;
     let mut batches = Vec::new();

@@ -8,16 +8,16 @@ use roaring::RoaringTreemap;
 use waterline_core::change::{ChangeBatch, Op, key_fields};
 use waterline_core::collapse::{BeforeRows, Collapsed, collapse};
 use waterline_core::error::{Error, ErrorKind, Result};
-use waterline_core::format::{KeepAll, Removal, TableState};
+use waterline_core::format::{Removal, TableState};
 use waterline_core::key::KeyId;
 use waterline_core::locate::KeySet;
 
+use super::baseline::live_rows;
 use super::history::History;
 use super::rewrite::rewrite_files;
 use super::{Change, Fold, Stages, TouchedFile};
 use crate::lake::Lake;
 use crate::locate::{Located, RowAt, fetch, locate};
-use crate::read::Deletes;
 use crate::write::DataWriter;
 
 /// `copy-on-write` rewrites the files that hold matched rows; anything else deletes by position.
@@ -119,12 +119,7 @@ impl Fold<'_> {
     }
 
     pub(super) async fn live_rows(&self) -> Result<u64> {
-        let deletes = Deletes::new(self.pair.mirror.clone(), &self.base, self.lake.files.clone())?;
-        let mut rows = 0;
-        for file in self.pair.mirror.data_files(&self.base, &KeepAll).await? {
-            rows += file.record_count - deletes.of(&file).await?.len();
-        }
-        Ok(rows)
+        live_rows(self.lake, &self.pair.mirror, &self.base).await
     }
 
     /// A truncate in a table with several domains has no place in their order (DESIGN.md rule 3).

@@ -1,6 +1,7 @@
 //! Merge: folds what the changelog holds beyond the mirror into one snapshot of the mirror at a time (commit 2).
 
 mod append;
+pub(crate) mod baseline;
 mod events;
 mod history;
 mod keyed;
@@ -83,15 +84,31 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
     let mut lost = 0;
     while lost < MAX_ATTEMPTS {
         let base = pair.mirror.head().await?;
-        let record = mirror_record(&pair.mirror, &base)?;
+        let Some(record) = mirror_record(&pair.mirror, &base)? else {
+            baseline::adopt(lake, &pair.mirror, &base, None).await?;
+            lost += 1;
+            continue;
+        };
+        let log = match logged {
+            Some(batch) => Log { header: batch.header.clone(), state: None },
+            None => Log::read(&pair.changelog).await?,
+        };
+        let new_run = log.header.run.as_ref().filter(|run| record.precedes(run));
+        if let Some(run) = new_run.filter(|run| !record.is_initial() || record.folded >= run.batch) {
+            baseline::take_run(lake, pair, &base, &record, run).await?;
+            lost += 1;
+            continue;
+        }
         let pending = match logged {
             Some(batch) if batch.previous_with_events <= record.folded && record.folded < batch.header.batch => Pending::of_batch(batch),
+            _ if log.header.last_with_events <= record.folded => return Ok(counts),
             _ => {
-                let log = pair.changelog.head().await?;
-                if log_header(&log)?.last_with_events <= record.folded {
-                    return Ok(counts);
-                }
-                events::read(lake, &pair.changelog, &log, record.folded, limits).await?
+                let last = new_run.map_or(log.header.batch, |run| run.batch);
+                let state = match log.state {
+                    Some(state) => state,
+                    None => pair.changelog.head().await?,
+                };
+                events::read(lake, &pair.changelog, &state, record.folded, last, limits).await?
             }
         };
         let fold = Fold::new(lake, pair, base, record, &pending)?;
@@ -99,20 +116,38 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
             Attempt::Committed => lost = 0,
             Attempt::Lost(_) => lost += 1,
         }
-        if logged.is_some_and(|batch| batch.header.batch == pending.upto) && lost == 0 {
+        if logged.is_some_and(|batch| batch.header.batch == pending.upto && batch.header.run.is_none()) && lost == 0 {
             return Ok(counts);
         }
     }
     Err(given_up(&pair.mirror))
 }
 
-/// The record of a mirror that Waterline may merge into.
-pub fn mirror_record(mirror: &Arc<dyn TableFormat>, state: &TableState) -> Result<Record> {
-    if state.version.is_none() {
-        return Ok(Record::initial());
+/// How the changelog stands.
+struct Log {
+    header: LogHeader,
+    /// Unless only the header is known.
+    state: Option<TableState>,
+}
+
+impl Log {
+    async fn read(changelog: &Arc<dyn TableFormat>) -> Result<Self> {
+        let state = changelog.head().await?;
+        Ok(Self { header: log_header(&state)?, state: Some(state) })
     }
-    record_of(state)?.ok_or_else(|| {
-        Error::new(ErrorKind::NotAnswerable, "another writer changed the rows of this table; load it as a baseline with its time (`load TABLE --adopt --at T`) before merging")
+}
+
+/// The record of a mirror that Waterline may merge into; `None` for a table of another writer that it never wrote.
+pub fn mirror_record(mirror: &Arc<dyn TableFormat>, state: &TableState) -> Result<Option<Record>> {
+    if state.version.is_none() {
+        return Ok(Some(Record::initial()));
+    }
+    let record = record_of(state)?;
+    if record.is_none() && !state.properties.contains_key(RECORD) {
+        return Ok(None);
+    }
+    record.map(Some).ok_or_else(|| {
+        Error::new(ErrorKind::NotAnswerable, "another writer changed the rows of this table; load it as a baseline with its time (`waterline load TABLE --adopt --at T`) before merging")
             .with("table", mirror.name())
     })
 }

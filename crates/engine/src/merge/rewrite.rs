@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use arrow::array::BooleanArray;
+use arrow::compute::filter_record_batch;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{NewDataFile, TableState};
@@ -33,9 +35,18 @@ async fn copy_file(lake: &Lake, state: &TableState, touched: TouchedFile) -> Res
     let mut writer = DataWriter::new(&lake.env, state)?;
     let opened = lake.files.open_data_file(state, &touched.file).await?;
     let gone = touched.deleted_before | touched.rows;
-    let mut rows = opened.read(&TableColumns::of(state)?, Rows::Except(&gone), BATCH_ROWS).await?;
+    let mut rows = opened.read(&TableColumns::of(state)?, Rows::All, BATCH_ROWS).await?;
+    let mut start = 0;
     while let Some(batch) = rows.try_next().await? {
-        writer.write(&batch).await?;
+        let end = start + batch.num_rows() as u64;
+        // A mask: rows that go are few and scattered, and selections would cut the reading into as many pieces.
+        if gone.range_cardinality(start..end) > 0 {
+            let stays: BooleanArray = (start..end).map(|position| Some(!gone.contains(position))).collect();
+            writer.write(&filter_record_batch(&batch, &stays)?).await?;
+        } else {
+            writer.write(&batch).await?;
+        }
+        start = end;
     }
     writer.finish().await
 }

@@ -122,7 +122,7 @@ impl<'a> RowWriter<'a> {
     }
 }
 
-/// One line of RFC 4180. A null is an empty field, an empty text a quoted one.
+/// One line of RFC 4180, but for its end, which is a line feed as everywhere on a terminal. A null is an empty field, an empty text a quoted one.
 fn push_csv_line<'a>(out: &mut String, values: impl Iterator<Item = Option<&'a str>>) {
     for (i, value) in values.enumerate() {
         out.push_str(if i == 0 { "" } else { "," });
@@ -136,7 +136,7 @@ fn push_csv_line<'a>(out: &mut String, values: impl Iterator<Item = Option<&'a s
             Some(value) => out.push_str(value),
         }
     }
-    out.push_str("\r\n");
+    out.push('\n');
 }
 
 #[cfg(test)]

@@ -131,6 +131,7 @@ struct Job<'a> {
     /// Tables that were met in the middle of a file that earlier jobs had begun: they need it from its start.
     met_late: Vec<TableName>,
     declared_by_source: BTreeMap<TableName, waterline_core::schema::TableSchema>,
+    /// Whether files of mixed tables are skipped, since all tables that were known have read them.
     resumed: bool,
 }
 
@@ -174,7 +175,7 @@ impl<'a> Job<'a> {
 
     async fn read(&mut self, files: &[LandingFile], progress: &dyn Progress, report: &mut RunReport) -> Result<()> {
         let wanted: Vec<&LandingFile> = files.iter().filter(|file| self.has_news(file)).collect();
-        self.resumed = wanted.len() < files.len();
+        self.resumed = files.iter().any(|file| file.table.is_none() && !self.has_news(file));
         progress.begin("reading", Some(wanted.iter().map(|file| file.file.size_bytes).sum()));
         let mut decoder = Decoder::new(self.source.decode.clone())?;
         for file in wanted {
@@ -282,7 +283,7 @@ impl<'a> Job<'a> {
             return Ok(());
         }
         if !self.intakes.contains_key(&table) {
-            if self.resumed || before.records > 0 && self.only.is_none() && self.any_skipping() {
+            if self.resumed || landing.table.is_none() && self.only.is_none() && self.any_resuming() {
                 self.meet_late(&table);
                 return Ok(());
             }
@@ -306,7 +307,7 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    fn any_skipping(&self) -> bool {
+    fn any_resuming(&self) -> bool {
         self.intakes.values().any(|intake| intake.header().batch.0 > 0)
     }
 

@@ -25,7 +25,7 @@ fn report() -> SyncReport {
         error: Some(Error::bad_input("not JSON").with("file", "a.jsonl").with("record", 8)),
     };
     let decode = StageTime { stage: "decode".into(), elapsed: Duration::from_millis(210) };
-    SyncReport { tables: vec![good, bad], stages: vec![decode], elapsed: Duration::from_millis(1234) }
+    SyncReport { tables: vec![good, bad], stages: vec![decode], elapsed: Duration::from_millis(1234), failed_sources: Vec::new() }
 }
 
 #[test]

@@ -34,9 +34,9 @@ fn json_is_one_array_across_batches() {
 
 #[test]
 fn csv_tells_a_null_from_an_empty_text() {
-    assert_eq!(written(&sample(), OutputFormat::Csv, PLAIN), "id,name\r\n1,\"a,b\"\r\n,\"\"\r\n300,\r\n");
+    assert_eq!(written(&sample(), OutputFormat::Csv, PLAIN), "id,name\n1,\"a,b\"\n,\"\"\n300,\n");
     let quotes = batch(vec![Some(1)], vec![Some("say \"hi\"\nyou")]);
-    assert_eq!(written(&[quotes], OutputFormat::Csv, PLAIN), "id,name\r\n1,\"say \"\"hi\"\"\nyou\"\r\n");
+    assert_eq!(written(&[quotes], OutputFormat::Csv, PLAIN), "id,name\n1,\"say \"\"hi\"\"\nyou\"\n");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_table_has_numbers_on_the_right_and_shows_nulls() {
 fn nothing_is_an_empty_array_a_header_or_a_head() {
     let none = [batch(vec![], vec![])];
     assert_eq!(written(&none, OutputFormat::Json, PLAIN), "[]\n");
-    assert_eq!(written(&none, OutputFormat::Csv, PLAIN), "id,name\r\n");
+    assert_eq!(written(&none, OutputFormat::Csv, PLAIN), "id,name\n");
     assert_eq!(written(&none, OutputFormat::Table, PLAIN), " id | name\n----+------\n");
 }
 

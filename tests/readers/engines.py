@@ -1,0 +1,108 @@
+"""The engines that must read our tables. Each gives an Arrow table of a table's newest or of an older snapshot.
+
+An engine that is missing fails its tests: nothing here is skipped.
+"""
+
+from contextlib import chdir, contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+
+from servers import free_port, serving
+
+
+class PyIceberg:
+    formats = ("v2", "v3")
+
+    def read(self, metadata: str, snapshot: int | None = None) -> pa.Table:
+        from pyiceberg.table import StaticTable
+
+        return StaticTable.from_metadata(metadata).scan(snapshot_id=snapshot).to_arrow()
+
+    def read_tag(self, metadata: str, tag: str) -> pa.Table:
+        from pyiceberg.table import StaticTable
+
+        return StaticTable.from_metadata(metadata).scan().use_ref(tag).to_arrow()
+
+
+class DuckDB:
+    formats = ("v2", "v3")
+
+    def __init__(self):
+        import duckdb
+        from duckdb_extensions import import_extension
+
+        # The packages carry signed extensions: nothing is downloaded here.
+        for extension in ("avro", "httpfs", "iceberg"):
+            import_extension(extension)
+        self.connection = duckdb.connect()
+        self.connection.execute("load iceberg; set timezone = 'UTC'")
+
+    def read(self, metadata: str, snapshot: int | None = None) -> pa.Table:
+        at = "" if snapshot is None else f", snapshot_from_id = {snapshot}"
+        return self.sql(f"select * from iceberg_scan('{metadata}'{at})")
+
+    def sql(self, sql: str) -> pa.Table:
+        return self.connection.execute(sql).to_arrow_table()
+
+
+class Polars:
+    formats = ("v2", "v3")
+
+    def read(self, metadata: str, snapshot: int | None = None) -> pa.Table:
+        import polars
+
+        return polars.scan_iceberg(metadata, snapshot_id=snapshot, reader_override="native").collect().to_arrow()
+
+
+class ClickHouse:
+    """chDB, which refuses deletion vectors."""
+
+    formats = ("v2",)
+
+    def read(self, metadata: str, snapshot: int | None = None) -> pa.Table:
+        import chdb
+
+        table = Path(metadata).parent.parent
+        at = "" if snapshot is None else f" settings iceberg_snapshot_id = {snapshot}"
+        # It reads no file outside of the working folder.
+        with chdir("/"):
+            found = chdb.query(f"select * from icebergLocal('{table}'){at}", "ArrowStream")
+        return pa.ipc.open_stream(found.bytes()).read_all()
+
+
+class Sail:
+    """Spark's API, by way of Spark Connect."""
+
+    formats = ("v2", "v3")
+
+    def __init__(self, address: str):
+        from pyspark.sql import SparkSession
+
+        self.session = SparkSession.builder.remote(address).getOrCreate()
+        self.session.conf.set("spark.sql.session.timeZone", "UTC")
+
+    def read(self, metadata: str, snapshot: int | None = None) -> pa.Table:
+        return self._read(metadata, {} if snapshot is None else {"snapshotId": str(snapshot)})
+
+    def read_tag(self, metadata: str, tag: str) -> pa.Table:
+        return self._read(metadata, {"tag": tag})
+
+    def _read(self, metadata: str, options: dict[str, str]) -> pa.Table:
+        return self.session.read.format("iceberg").options(**options).load(str(Path(metadata).parent.parent)).toArrow()
+
+
+ENGINES = {"pyiceberg": PyIceberg, "duckdb": DuckDB, "polars": Polars, "clickhouse": ClickHouse, "sail": Sail}
+
+
+@contextmanager
+def started(name: str, folder: Path):
+    """The engine, with its server where it has one."""
+    if name != "sail":
+        yield ENGINES[name]()
+        return
+    port = free_port()
+    with serving(["pysail", "spark", "server", "--ip", "127.0.0.1", "--port", str(port)], port, folder / "sail.log"):
+        engine = Sail(f"sc://127.0.0.1:{port}")
+        yield engine
+        engine.session.stop()

@@ -12,9 +12,13 @@ import pyarrow as pa
 from servers import free_port, serving
 
 
-class PyIceberg:
+class Engine:
     formats = ("v2", "v3")
+    # Whether a list or a struct can be null.
+    has_nested_nulls = True
 
+
+class PyIceberg(Engine):
     def read(self, metadata: str, snapshot: int | None = None) -> pa.Table:
         from pyiceberg.table import StaticTable
 
@@ -26,9 +30,7 @@ class PyIceberg:
         return StaticTable.from_metadata(metadata).scan().use_ref(tag).to_arrow()
 
 
-class DuckDB:
-    formats = ("v2", "v3")
-
+class DuckDB(Engine):
     def __init__(self):
         import duckdb
 
@@ -51,19 +53,18 @@ def _packaged(extension: str, version: str) -> Path:
     return Path(folder) / "extensions" / f"v{version}" / f"{extension}.duckdb_extension"
 
 
-class Polars:
-    formats = ("v2", "v3")
-
+class Polars(Engine):
     def read(self, metadata: str, snapshot: int | None = None) -> pa.Table:
         import polars
 
         return polars.scan_iceberg(metadata, snapshot_id=snapshot, reader_override="native").collect().to_arrow()
 
 
-class ClickHouse:
-    """chDB, which refuses deletion vectors."""
+class ClickHouse(Engine):
+    """chDB, which refuses deletion vectors, and has empty lists for null ones."""
 
     formats = ("v2",)
+    has_nested_nulls = False
 
     def read(self, metadata: str, snapshot: int | None = None) -> pa.Table:
         import chdb
@@ -76,10 +77,8 @@ class ClickHouse:
         return pa.ipc.open_stream(found.bytes()).read_all()
 
 
-class Sail:
+class Sail(Engine):
     """Spark's API, by way of Spark Connect."""
-
-    formats = ("v2", "v3")
 
     def __init__(self, address: str):
         from pyspark.sql import SparkSession

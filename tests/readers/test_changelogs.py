@@ -26,10 +26,19 @@ def events(lake, table: str) -> list[dict]:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_a_changelog_reads_the_same(engine, lakes, mode, table):
-    lake = lakes(mode)
+    lake, declared = lakes(mode), tpcc.TABLES[table]
     wanted = events(lake, table)
-    assert len(wanted) == tpcc.TABLES[table].event_count()
-    assert_same(plain(engine.read(lake.metadata(f"{table}__changelog"))), wanted, IDENTITY)
+    assert len(wanted) == declared.event_count()
+    found = plain(engine.read(lake.metadata(f"{table}__changelog")))
+    if not engine.has_nested_nulls:
+        wanted = [{column: _without_nested_null(column, value, declared) for column, value in event.items()} for event in wanted]
+    assert_same(found, wanted, IDENTITY)
+
+
+def _without_nested_null(column: str, value, declared: tpcc.Table):
+    if value is None:
+        return {"_unset": [], "_old_key": dict.fromkeys(declared.keys)}.get(column)
+    return value
 
 
 @pytest.mark.parametrize("engine", ["duckdb"], indirect=True)

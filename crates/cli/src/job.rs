@@ -68,7 +68,7 @@ pub(crate) fn schema(settings: &SchemaSettings, tables: &BTreeMap<TableName, Tab
     Ok(SchemaSource { ddl: ddl(settings)?, columns })
 }
 
-fn ddl(settings: &SchemaSettings) -> Result<Option<Ddl>> {
+pub(crate) fn ddl(settings: &SchemaSettings) -> Result<Option<Ddl>> {
     if settings.ddl.is_empty() {
         return Ok(None);
     }

@@ -10,10 +10,12 @@ use arrow::record_batch::RecordBatch;
 use waterline_core::error::{Error, Result};
 
 use crate::args::{AddArgs, DialectArg, OutputFormat};
+use crate::commands::describe::type_name;
 use crate::context::Context;
 use crate::discover::{Discovery, TableFound, discover};
 use crate::failure::Failure;
-use crate::settings::{absolute, existing_files, locate, parse_editable, read_text};
+use crate::job;
+use crate::settings::{Dialect, SchemaSettings, absolute, existing_files, locate, parse_editable, read_text};
 use section::Section;
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &AddArgs) -> Result<(), Failure> {
@@ -21,7 +23,8 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &AddArgs) -> Result<(),
         .ok_or_else(|| Error::usage("there is no waterline.toml to add a source to; `waterline init` makes one"))?;
     let paths = args.paths.iter().map(|path| absolute(path, &context.cwd)).collect::<Result<Vec<_>>>()?;
     let ddl = existing_files(&args.ddl, &context.cwd)?;
-    let found = discover(&context.env, &paths).await?;
+    let mut found = discover(&context.env, &paths).await?;
+    declare(&mut found, args, &ddl)?;
     let section = section(args, &found, &ddl, file.parent().unwrap_or(&context.cwd));
     let mut document = parse_editable(&read_text(&file)?, &file)?;
     section.write(&mut document).map_err(|e| e.with("file", file.display()))?;
@@ -34,6 +37,19 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &AddArgs) -> Result<(),
     }
     replace(&file, &document.to_string())?;
     context.printer.note(&format!("Wrote [sources.{}] into {}. Next: `waterline run`.", section.name, file.display()));
+    Ok(())
+}
+
+/// What the DDL says of a table stands above what its events look like.
+fn declare(found: &mut Discovery, args: &AddArgs, ddl: &[PathBuf]) -> Result<()> {
+    let dialect = args.dialect.map(Dialect::from).unwrap_or_default();
+    let settings = SchemaSettings { ddl: ddl.to_vec(), dialect, columns: Vec::new() };
+    let Some(declared) = job::ddl(&settings)? else { return Ok(()) };
+    for (name, table) in &mut found.tables {
+        let Some(schema) = declared.table(name) else { continue };
+        table.keys = schema.keys().to_vec();
+        table.columns = schema.fields().iter().map(|field| (field.name().clone(), Some(type_name(field.data_type())))).collect();
+    }
     Ok(())
 }
 

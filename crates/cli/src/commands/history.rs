@@ -38,11 +38,19 @@ fn history(state: &TableState) -> Result<RecordBatch> {
         ("event_time_max", moment(|row| row.record.as_ref()?.event_time_max_us)),
         ("baseline_at", moment(|row| row.record.as_ref()?.baseline.at_us)),
         ("added_rows", number(|row| row.summary("added-records"))),
-        ("total_rows", number(|row| row.summary("total-records"))),
+        ("total_rows", number(|row| live_rows(row.info))),
         ("added_files", number(|row| row.summary("added-data-files"))),
         ("deleted_files", number(|row| row.summary("deleted-data-files"))),
         ("added_bytes", number(|row| row.summary("added-files-size"))),
     ])?)
+}
+
+/// Rows of a snapshot. Its summary counts those in data files, deleted ones too; unknown where equality deletes may hide some.
+pub(super) fn live_rows(info: &VersionInfo) -> Option<i64> {
+    let count = |key| info.summary.get(key).map_or(Some(0), |text| text.parse::<i64>().ok());
+    let stored = info.summary.get("total-records")?.parse::<i64>().ok()?;
+    (count("total-equality-deletes") == Some(0)).then_some(())?;
+    Some(stored - count("total-position-deletes")?)
 }
 
 fn kind_name(kind: Kind) -> &'static str {

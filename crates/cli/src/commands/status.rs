@@ -12,6 +12,7 @@ use waterline_core::record::{LogHeader, Record, log_header, record_of};
 use waterline_core::table::TableName;
 
 use crate::args::StatusArgs;
+use crate::commands::history::live_rows;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::settings::TablePattern;
@@ -79,16 +80,16 @@ impl Facts {
     }
 
     fn total_rows(&self) -> Option<i64> {
-        self.mirror.as_ref()?.current()?.summary.get("total-records")?.parse().ok()
+        live_rows(self.mirror.as_ref()?.current()?)
     }
 
     fn committed_at_us(&self) -> Option<i64> {
         self.mirror.as_ref()?.current()?.committed_at_ms.checked_mul(1000)
     }
 
-    /// Batches that are logged but not merged.
+    /// Batches that are logged but not merged, up to the newest with events in it.
     fn lag(&self) -> i64 {
-        self.log.batch.0 - self.record.as_ref().map_or(0, |record| record.folded.0)
+        (self.log.last_with_events.0 - self.record.as_ref().map_or(0, |record| record.folded.0)).max(0)
     }
 
     /// The first moment that can be answered.

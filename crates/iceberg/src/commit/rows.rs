@@ -1,5 +1,5 @@
-//! Deletes of rows: one position delete file per data file in format version 2, one Puffin file with a deletion vector
-//! per data file in version 3. A new one holds what the old one held, which leaves.
+//! Deletes of rows, one file per data file: a position delete file in format version 2, a Puffin file with a deletion
+//! vector in version 3. A new one holds what the old one held, which leaves.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -59,7 +59,7 @@ pub(crate) async fn stage(
     let deleted: Vec<Deleted> = merged.into_iter().flatten().collect();
     let folder = format!("{}/data", table.location().trim_end_matches('/'));
     match table.format_version() {
-        FormatVersion::V3 => RowDeletes::as_vectors(deleted, format!("{folder}/{id}-deletes.puffin")),
+        FormatVersion::V3 => RowDeletes::as_vectors(deleted, |n| format!("{folder}/{id}-{n:05}-deletes.puffin")),
         FormatVersion::V1 | FormatVersion::V2 => {
             RowDeletes::as_position_files(deleted, |n| format!("{folder}/{id}-{n:05}-deletes.parquet"))
         }
@@ -103,19 +103,16 @@ impl RowDeletes {
         Ok(all)
     }
 
-    fn as_vectors(deleted: Vec<Deleted>, location: String) -> Result<Self> {
+    fn as_vectors(deleted: Vec<Deleted>, location: impl Fn(usize) -> String) -> Result<Self> {
         let mut all = Self::default();
-        if deleted.is_empty() {
-            return Ok(all);
-        }
-        let (bytes, ranges) = puffin::write(deleted.iter().map(|deleted| (deleted.file.entry.file_path(), &deleted.positions)))?;
-        let file = NewFile { location, bytes };
-        for (deleted, range) in deleted.iter().zip(ranges) {
-            let mut builder = delete_entry(deleted, &file, DataFileFormat::Puffin);
+        for (n, deleted) in deleted.into_iter().enumerate() {
+            let (bytes, range) = puffin::write(deleted.file.entry.file_path(), &deleted.positions)?;
+            let file = NewFile { location: location(n), bytes };
+            let mut builder = delete_entry(&deleted, &file, DataFileFormat::Puffin);
             builder.content_offset(Some(range.offset)).content_size_in_bytes(Some(range.length));
-            all.add(deleted, built(&builder)?);
+            all.add(&deleted, built(&builder)?);
+            all.files.push(file);
         }
-        all.files.push(file);
         Ok(all)
     }
 

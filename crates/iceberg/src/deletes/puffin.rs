@@ -1,4 +1,7 @@
-//! Puffin files of deletion vectors (Puffin spec): magic, blobs, and a footer in JSON that says where they are.
+//! Puffin files of deletion vectors (Puffin spec): magic, a blob, and a footer in JSON that says where it is.
+//!
+//! One vector a file. Were several in one, those that a later commit replaced would stay in it beside live ones, and
+//! Polars, which finds vectors by the footers, then refuses the table.
 
 use bytes::Bytes;
 use roaring::RoaringTreemap;
@@ -25,7 +28,7 @@ pub(crate) struct BlobRange {
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Footer<'a> {
-    blobs: Vec<BlobMetadata<'a>>,
+    blobs: [BlobMetadata<'a>; 1],
     properties: FileProperties,
 }
 
@@ -54,27 +57,24 @@ struct BlobProperties<'a> {
     cardinality: String,
 }
 
-/// One file with a vector for each data file, and the place of each in it.
-pub(crate) fn write<'a>(vectors: impl IntoIterator<Item = (&'a str, &'a RoaringTreemap)>) -> Result<(Bytes, Vec<BlobRange>)> {
+/// The file with the vector of one data file, and the place of the vector in it.
+pub(crate) fn write(data_path: &str, positions: &RoaringTreemap) -> Result<(Bytes, BlobRange)> {
     let mut file = MAGIC.to_vec();
-    let mut blobs = Vec::new();
-    for (data_path, positions) in vectors {
-        let blob = vector::encode(positions)?;
-        blobs.push(BlobMetadata {
-            r#type: BLOB_TYPE,
-            fields: [ROW_POSITION_ID],
-            snapshot_id: INHERITED,
-            sequence_number: INHERITED,
-            offset: file.len() as i64,
-            length: blob.len() as i64,
-            properties: BlobProperties { referenced_data_file: data_path, cardinality: positions.len().to_string() },
-        });
-        file.extend_from_slice(&blob);
-    }
-    let ranges = blobs.iter().map(|blob| BlobRange { offset: blob.offset, length: blob.length }).collect();
-    let footer = Footer { blobs, properties: FileProperties { created_by: concat!("Waterline ", env!("CARGO_PKG_VERSION")) } };
+    let blob = vector::encode(positions)?;
+    let range = BlobRange { offset: file.len() as i64, length: blob.len() as i64 };
+    file.extend_from_slice(&blob);
+    let metadata = BlobMetadata {
+        r#type: BLOB_TYPE,
+        fields: [ROW_POSITION_ID],
+        snapshot_id: INHERITED,
+        sequence_number: INHERITED,
+        offset: range.offset,
+        length: range.length,
+        properties: BlobProperties { referenced_data_file: data_path, cardinality: positions.len().to_string() },
+    };
+    let footer = Footer { blobs: [metadata], properties: FileProperties { created_by: concat!("Waterline ", env!("CARGO_PKG_VERSION")) } };
     append_footer(&mut file, &footer).map_err(|e| Error::internal("a Puffin file cannot be written").caused_by(e))?;
-    Ok((file.into(), ranges))
+    Ok((file.into(), range))
 }
 
 fn append_footer(file: &mut Vec<u8>, footer: &Footer<'_>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

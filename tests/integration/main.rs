@@ -1,4 +1,6 @@
 //! Tests of the whole: one binary, so that it links once.
 
 mod conformance;
+mod crash;
 mod fold;
+mod shop;

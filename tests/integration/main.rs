@@ -2,5 +2,6 @@
 
 mod conformance;
 mod crash;
+mod faults;
 mod fold;
 mod shop;

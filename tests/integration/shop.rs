@@ -7,7 +7,7 @@ use waterline_core::change::Op;
 use waterline_core::ddl::{SqlDialect, parse_ddl};
 use waterline_core::decode::{ChangeFormat, DecodeSettings};
 use waterline_core::dump::{CsvOptions, DumpFormat};
-use waterline_core::error::Result;
+use waterline_core::error::{ErrorKind, Result};
 use waterline_core::format::Catalog;
 use waterline_core::moments::DumpMoment;
 use waterline_core::record::{LOG, LogHeader, log_header};
@@ -60,8 +60,10 @@ impl Shop {
         let tables = MemoryCatalog::new(WAREHOUSE, world.faults.clone());
         let mut shop = Self { world, format, tables, history: history.clone(), landed: Vec::new() };
         let events: Vec<Event> = arrival.batches_by_position(&history.events).concat();
-        for (number, part) in events.chunks(events.len().div_ceil(FILES).max(1)).enumerate() {
-            let text: String = debezium::lines(&table(), &table_schema(), part).iter().map(|line| format!("{line}\n")).collect();
+        let runs = runs(&events);
+        for (number, part) in runs.chunks(runs.len().div_ceil(FILES).max(1)).enumerate() {
+            let lines = debezium::lines(&table(), &table_schema(), &part.concat());
+            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
             let url = format!("{LANDING}{number}.jsonl");
             shop.landed.push((url.clone(), text.len() as u64));
             shop.put(&url, text).await;
@@ -120,6 +122,17 @@ impl Shop {
             limits: Limits::default(),
         };
         load(lake, &request, &Silent).await
+    }
+
+    /// Starts processes until one ends well; each of the others may only have been told to try again later.
+    pub async fn merge_at_last(&self, first: u64) {
+        for process in first..first + 100 {
+            match self.ingest(&self.lake(process), Mode::Merge).await {
+                Ok(_) => return,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}"),
+            }
+        }
+        panic!("no process ended well");
     }
 
     pub async fn header(&self, lake: &Lake) -> LogHeader {
@@ -182,6 +195,18 @@ pub fn table() -> TableName {
 fn schema() -> SchemaSource {
     let ddl = parse_ddl(&debezium::ddl(&table(), &table_schema()), SqlDialect::Postgres).unwrap();
     SchemaSource { ddl: Some(ddl), columns: Default::default() }
+}
+
+/// Events of one position, which are told apart by standing side by side: each run stays in one file, and is not
+/// repeated right behind itself.
+fn runs(events: &[Event]) -> Vec<Vec<Event>> {
+    let position = |event: &Event| (event.sequence.commit, event.sequence.position);
+    let whole = |run: &[Event]| {
+        let last = run.iter().map(|event| event.sequence).max();
+        let end = run.iter().position(|event| Some(event.sequence) == last).map_or(0, |at| at + 1);
+        run[..end].to_vec()
+    };
+    events.chunk_by(|event, next| position(event) == position(next)).map(whole).collect()
 }
 
 /// What the changelog holds of an event, beside where and when it was logged.

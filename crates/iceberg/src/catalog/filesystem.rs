@@ -17,6 +17,7 @@ use crate::files::{Created, Files, NewFile};
 use crate::location::{self, MetadataCodec};
 use crate::metadata::{self, Metadata};
 use crate::pointer::{Pointer, Swap};
+use crate::settle::{ATTEMPTS, pause};
 use crate::table::IcebergTable;
 
 const CODECS: [MetadataCodec; 2] = [MetadataCodec::Plain, MetadataCodec::Gzip];
@@ -70,7 +71,7 @@ impl Catalog for FilesystemCatalog {
         if folder.newest().await?.is_none() {
             let table = create::new_table(definition, &folder.location, &self.env)?;
             let codec = metadata::codec(&table)?;
-            folder.create(1, location::numbered_metadata(&folder.location, 1, codec), metadata::serialise(&table, codec)?).await?;
+            folder.create_first(location::numbered_metadata(&folder.location, 1, codec), metadata::serialise(&table, codec)?).await?;
         }
         Ok(self.table(name, folder))
     }
@@ -137,13 +138,31 @@ impl Folder {
         Ok(newest.map(|(version, name)| (version, format!("{folder}/{name}"))))
     }
 
+    /// Makes the table, whoever made it first. A create whose answer was lost is repeated until it is known to be there.
+    async fn create_first(&self, location: String, bytes: Bytes) -> Result<()> {
+        let mut last = None;
+        for attempt in 0..ATTEMPTS {
+            pause(attempt).await;
+            match self.create(1, location.clone(), bytes.clone()).await? {
+                Swap::Won | Swap::Lost => return Ok(()),
+                Swap::Unknown(error) => last = Some(error),
+            }
+        }
+        last.map_or(Ok(()), Err)
+    }
+
     /// Takes the slot of a version. A name that is taken may be taken by us: the store repeats requests whose answers it lost.
     async fn create(&self, version: u64, location: String, bytes: Bytes) -> Result<Swap> {
         let file = NewFile { location, bytes };
         match self.files.create(&file).await? {
             Created::Yes => {}
-            Created::Exists if self.files.read(&file.location).await? == file.bytes => {}
-            Created::Exists => return Ok(Swap::Lost),
+            Created::Exists => match self.files.read_if_exists(&file.location).await {
+                Ok(Some(bytes)) if bytes == file.bytes => {}
+                Ok(Some(_)) => return Ok(Swap::Lost),
+                // Some stores refuse a create in the same words while another request for the name is under way.
+                Ok(None) => return Ok(Swap::Unknown(Error::unavailable("the name is not free yet").with("file", &file.location))),
+                Err(error) => return Ok(Swap::Unknown(error)),
+            },
             Created::Unknown(error) => return Ok(Swap::Unknown(crate::error::store(&file.location, error))),
         }
         self.seen.fetch_max(version, Ordering::Relaxed);

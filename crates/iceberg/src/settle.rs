@@ -16,7 +16,8 @@ use crate::pointer::Swap;
 use crate::state::{self, IcebergState};
 use crate::table::IcebergTable;
 
-const ATTEMPTS: u32 = 6;
+/// Times that a request without an answer is submitted.
+pub(crate) const ATTEMPTS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 impl IcebergTable {
@@ -127,7 +128,8 @@ fn committed(table: &TableMetadata, commit_id: &str) -> Option<VersionId> {
     Some(VersionId(own.snapshot_id()))
 }
 
-async fn pause(attempt: u32) {
+/// Before an attempt that is not the first.
+pub(crate) async fn pause(attempt: u32) {
     if attempt > 0 {
         tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt - 1)).await;
     }

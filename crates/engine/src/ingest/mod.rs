@@ -300,7 +300,7 @@ impl<'a> Job<'a> {
         }
         intake.push(change, line, &landing.file, before, &self.source.decode).await;
         if intake.is_full() {
-            intake.flush(Some((&landing.file, after)), LogProgress::default()).await;
+            intake.flush(Some((&landing.file, after)), self.frontiers.progress()).await;
         } else {
             self.flush_largest_if_over(&landing.file, after).await;
         }
@@ -332,7 +332,7 @@ impl<'a> Job<'a> {
             return;
         }
         if let Some(largest) = self.intakes.values_mut().max_by_key(|intake| intake.memory_bytes()) {
-            largest.flush(Some((file, after)), LogProgress::default()).await;
+            largest.flush(Some((file, after)), self.frontiers.progress()).await;
         }
     }
 

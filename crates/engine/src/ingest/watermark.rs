@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::log::Progress;
+
 /// Newest event time per partition, in microseconds, and the tick of the source's clock.
 #[derive(Clone, Debug)]
 pub(super) struct Frontiers {
@@ -37,6 +39,11 @@ impl Frontiers {
     /// Everything until then has arrived. `None` before anything was seen.
     pub(super) fn watermark(&self, lateness_us: i64) -> Option<i64> {
         self.by_partition.values().min().map(|newest| newest - self.tick_us - lateness_us)
+    }
+
+    /// What a batch in mid-job says: a job that goes on after a crash does not see the events again that are logged.
+    pub(super) fn progress(&self) -> Progress {
+        Progress { frontiers: self.by_partition.clone(), ..Progress::default() }
     }
 
     pub(super) fn into_map(self) -> BTreeMap<String, i64> {

@@ -17,6 +17,7 @@ use crate::files::{Created, Files, NewFile};
 use crate::location::{self, MetadataCodec};
 use crate::metadata::{self, Metadata};
 use crate::pointer::{Pointer, Swap};
+use crate::settle::{ATTEMPTS, pause};
 use crate::table::IcebergTable;
 
 const CODECS: [MetadataCodec; 2] = [MetadataCodec::Plain, MetadataCodec::Gzip];
@@ -72,9 +73,7 @@ impl Catalog for FilesystemCatalog {
             let codec = metadata::codec(&table)?;
             let file =
                 NewFile { location: location::numbered_metadata(&folder.location, 1, codec), bytes: metadata::serialise(&table, codec)? };
-            if let Swap::Unknown(error) = folder.create(1, &file).await? {
-                return Err(error);
-            }
+            folder.create_first(&file).await?;
         }
         Ok(self.table(name, folder))
     }
@@ -139,6 +138,19 @@ impl Folder {
             names.iter().filter(|name| name.starts_with('v') && (name.ends_with(".metadata.json") || name.ends_with(".metadata.json.gz")));
         let newest = metadata.map(|name| (location::metadata_version(name), name)).max();
         Ok(newest.map(|(version, name)| (version, format!("{folder}/{name}"))))
+    }
+
+    /// Makes the table, whoever made it first. A create whose answer was lost is repeated until it is known to be there.
+    async fn create_first(&self, file: &NewFile) -> Result<()> {
+        let mut last = None;
+        for attempt in 0..ATTEMPTS {
+            pause(attempt).await;
+            match self.create(1, file).await? {
+                Swap::Won | Swap::Lost => return Ok(()),
+                Swap::Unknown(error) => last = Some(error),
+            }
+        }
+        last.map_or(Ok(()), Err)
     }
 
     /// Looks who holds a name that is taken. It may be us: the store repeats requests whose answers it lost. It may also be

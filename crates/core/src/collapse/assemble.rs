@@ -79,6 +79,7 @@ fn patch(at: usize, events: &ArrayRef, images: &[&Image], before: &BeforeRows, u
             None => (0, image.row as usize),
             Some((_, Cell::Event(row))) => (0, *row as usize),
             Some((_, Cell::Null)) => (2, 0),
+            Some((_, Cell::BeforeElse(key, event))) => before.by_key.get(key).map_or((0, *event as usize), |row| (1, *row as usize)),
             Some((_, Cell::Before(key))) => match before.by_key.get(key) {
                 Some(row) => (1, *row as usize),
                 None => {

@@ -17,12 +17,17 @@ pub(super) enum Cell {
     Event(u32),
     /// The row of this key in the state before, if it has one.
     Before(KeyId),
+    /// The same, and else this event.
+    BeforeElse(KeyId, u32),
     Null,
 }
 
 impl Image {
     pub(super) fn before_keys(&self) -> impl Iterator<Item = KeyId> {
-        self.patches.iter().filter_map(|(_, cell)| if let Cell::Before(key) = cell { Some(*key) } else { None })
+        self.patches.iter().filter_map(|(_, cell)| match cell {
+            Cell::Before(key) | Cell::BeforeElse(key, _) => Some(*key),
+            Cell::Event(_) | Cell::Null => None,
+        })
     }
 }
 
@@ -87,11 +92,25 @@ impl Folder {
         *state = KeyState { row: Row::Absent { was }, changed: true, touched: true, ..*state };
     }
 
-    /// A snapshot read ranks below any change of its key.
+    /// A snapshot read ranks below any change of its key: it fills only what the changes left without a value.
     pub(super) fn read(&mut self, key: KeyId, row: u32, unset: &[usize]) {
-        if !self.state(key).changed {
-            self.set(key, None, row, unset);
+        let state = self.state(key);
+        if !state.changed {
+            return self.set(key, None, row, unset);
         }
+        let Row::Present(image) = &mut state.row else { return };
+        let mut filled = 0;
+        for (_, cell) in image.patches.iter_mut().filter(|(column, _)| !unset.contains(column)) {
+            *cell = match *cell {
+                Cell::Null => {
+                    filled += 1;
+                    Cell::Event(row)
+                }
+                Cell::Before(key) => Cell::BeforeElse(key, row),
+                known => known,
+            };
+        }
+        self.unresolved -= filled;
     }
 
     pub(super) fn change(&mut self, key: KeyId, old: Option<KeyId>, row: u32, unset: &[usize]) {

@@ -101,7 +101,7 @@ impl Subject {
             ended_run: self.ended_run(),
         };
         match log(&self.lake, &self.pair.changelog, &entry).await.unwrap() {
-            Logged::Committed(batch) => batch,
+            Logged::Committed(batch) => *batch,
             Logged::Moved => panic!("nobody else logs"),
         }
     }

@@ -54,7 +54,7 @@ pub struct InputBytes {
 
 enum Decompressor {
     None,
-    Gzip(flate2::write::MultiGzDecoder<Vec<u8>>),
+    Gzip(Box<flate2::write::MultiGzDecoder<Vec<u8>>>),
     Zstd(Box<zstd::stream::write::Decoder<'static, Vec<u8>>>),
 }
 
@@ -63,7 +63,7 @@ impl InputBytes {
         let (store, path) = env.stores.resolve(&file.url)?;
         let decompressor = match Compression::of(&file.url) {
             Compression::None => Decompressor::None,
-            Compression::Gzip => Decompressor::Gzip(flate2::write::MultiGzDecoder::new(Vec::new())),
+            Compression::Gzip => Decompressor::Gzip(Box::new(flate2::write::MultiGzDecoder::new(Vec::new()))),
             Compression::Zstd => {
                 let decoder = zstd::stream::write::Decoder::new(Vec::new())
                     .map_err(|e| Error::internal("cannot start to decompress").caused_by(e))?;

@@ -58,7 +58,7 @@ pub struct LoggedBatch {
 #[must_use]
 #[derive(Debug)]
 pub enum Logged {
-    Committed(LoggedBatch),
+    Committed(Box<LoggedBatch>),
     /// Another process logged from the same positions: read them anew and start from there.
     Moved,
 }
@@ -93,14 +93,14 @@ pub async fn log(lake: &Lake, changelog: &Arc<dyn TableFormat>, entry: &LogEntry
         match attempt(changelog, &base, &commit).await? {
             Attempt::Committed => {
                 let (files, bytes) = (commit.add.len() as u64, commit.add.iter().map(|f| f.size_bytes).sum());
-                return Ok(Logged::Committed(LoggedBatch {
+                return Ok(Logged::Committed(Box::new(LoggedBatch {
                     header,
                     previous_with_events: parent.last_with_events,
                     events: batch,
                     repeated,
                     files,
                     bytes,
-                }));
+                })));
             }
             Attempt::Lost(state) => base = state,
         }

@@ -3,3 +3,4 @@
 mod debezium;
 mod fold;
 mod shell;
+mod tpcc;

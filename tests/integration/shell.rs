@@ -198,12 +198,13 @@ fn records(text: &str) -> Vec<Vec<(String, bool)>> {
     records
 }
 
-/// `2026-03-01T12:34:56Z` is `2026-03-01 12:34:56+00`, and an empty list is `{}`.
+/// `2026-03-01T12:34:56Z` is `2026-03-01 12:34:56+00`, an empty list `{}`, and `true` is `t`.
 fn postgres_notation(cell: String) -> String {
     let bytes = cell.as_bytes();
     let is_timestamp = bytes.get(10) == Some(&b'T') && bytes[..10].iter().all(|byte| byte.is_ascii_digit() || *byte == b'-');
     match cell.as_str() {
         "[]" => "{}".into(),
+        "true" | "false" => cell[..1].into(),
         _ if is_timestamp => cell.replacen('T', " ", 1).replace('Z', "+00"),
         _ => cell,
     }

@@ -2,7 +2,10 @@
 
 mod conformance;
 mod crash;
+mod debezium;
 mod faults;
 mod fold;
 mod new_tables;
+mod shell;
 mod shop;
+mod tpcc;

@@ -165,7 +165,7 @@ impl Intake {
     pub(super) async fn reject(&mut self, error: Error, line: &[u8], file: &InputFile, before: &Cursor) {
         let is_bad_record = matches!(error.kind(), ErrorKind::BadInput | ErrorKind::SchemaChange);
         if is_bad_record && self.settings.on_error == OnError::Quarantine {
-            self.bad.push(BadRecord::new(&file.url, before.records + 1, before.offset_bytes, line, &error));
+            self.bad.push(BadRecord::new(&file.url, before.records + 1, before.next_line_bytes(), line, &error));
             return;
         }
         if error.kind() == ErrorKind::SchemaChange {

@@ -10,7 +10,7 @@ use crate::bytes_in::{InputBytes, InputFile};
 /// A longer line is taken for a file that has no lines.
 const MAX_LINE_BYTES: usize = 256 << 20;
 
-/// A point between two lines of a file.
+/// A point at the end of a line of a file, before its line feed: a last line without one may get it later.
 #[derive(Clone)]
 pub(super) struct Cursor {
     /// Decompressed bytes before the point.
@@ -18,11 +18,13 @@ pub(super) struct Cursor {
     /// Lines before the point.
     pub records: u64,
     hash: Xxh3Default,
+    /// Whether the line feed is there.
+    is_line_fed: bool,
 }
 
 impl Cursor {
     fn start() -> Self {
-        Self { offset_bytes: 0, records: 0, hash: Xxh3Default::new() }
+        Self { offset_bytes: 0, records: 0, hash: Xxh3Default::new(), is_line_fed: false }
     }
 
     /// Hash of the bytes before the point.
@@ -30,9 +32,21 @@ impl Cursor {
         self.hash.digest()
     }
 
+    /// Where the next line starts.
+    pub(super) fn next_line_bytes(&self) -> u64 {
+        self.offset_bytes + u64::from(self.is_line_fed)
+    }
+
     fn pass(&mut self, line: &[u8]) {
-        self.hash.update(line);
-        self.offset_bytes += line.len() as u64;
+        if self.is_line_fed {
+            self.hash.update(b"\n");
+        }
+        self.offset_bytes = self.next_line_bytes();
+        let text = line.strip_suffix(b"\n");
+        self.is_line_fed = text.is_some();
+        let text = text.unwrap_or(line);
+        self.hash.update(text);
+        self.offset_bytes += text.len() as u64;
         self.records += 1;
     }
 }

@@ -207,7 +207,7 @@ impl<'a> Job<'a> {
     async fn read_file(&mut self, landing: &LandingFile, decoder: &mut Decoder, progress: &dyn Progress) -> Result<()> {
         let file = &landing.file;
         let mut lines = Lines::open(&self.lake.env, file)?;
-        for intake in self.intakes.values_mut() {
+        for intake in self.readers(landing) {
             intake.begin_file(file);
         }
         let mut reported = 0;
@@ -227,12 +227,18 @@ impl<'a> Job<'a> {
             progress.advance(lines.read_bytes() - reported, rows);
             reported = lines.read_bytes();
         }
-        for intake in self.intakes.values_mut().filter(|intake| intake.is_open()) {
+        for intake in self.readers(landing).filter(|intake| intake.is_open()) {
             if let Err(error) = intake.end_file(file, &lines.cursor) {
                 intake.fail(error);
             }
         }
         Ok(())
+    }
+
+    /// The tables that a file is for: the one that its path names, else all.
+    fn readers<'b>(&'b mut self, landing: &'b LandingFile) -> impl Iterator<Item = &'b mut Intake> {
+        let is_for = |table: &TableName| landing.table.as_ref().is_none_or(|owner| owner == table);
+        self.intakes.iter_mut().filter(move |(table, _)| is_for(table)).map(|(_, intake)| intake)
     }
 
     async fn read_line(
@@ -244,8 +250,8 @@ impl<'a> Job<'a> {
         decoder: &mut Decoder,
     ) -> Result<()> {
         let file = &landing.file;
-        let mut any_wants = self.intakes.is_empty();
-        for intake in self.intakes.values_mut().filter(|intake| intake.is_open()) {
+        let mut any_wants = self.readers(landing).next().is_none();
+        for intake in self.readers(landing).filter(|intake| intake.is_open()) {
             match intake.skips(after, file) {
                 Ok(skips) => any_wants |= !skips,
                 Err(error) => intake.fail(error),
@@ -279,11 +285,16 @@ impl<'a> Job<'a> {
             let error = Error::bad_input("the record does not say which table it is of; name one, or use `{table}` in the source's path");
             return self.reject(landing, error.with("file", &landing.file.url).with("record", before.records + 1), line, before).await;
         };
+        if landing.table.as_ref().is_some_and(|owner| *owner != table) {
+            let error = Error::bad_input("the record is of another table than its path says").with("record_table", table);
+            return self.reject(landing, error.with("file", &landing.file.url).with("record", before.records + 1), line, before).await;
+        }
         if !self.takes(&table) {
             return Ok(());
         }
         if !self.intakes.contains_key(&table) {
-            if self.resumed || landing.table.is_none() && self.only.is_none() && self.any_resuming() {
+            let may_have_passed = self.resumed || self.only.is_none() && self.any_resuming();
+            if landing.table.is_none() && may_have_passed {
                 self.meet_late(&table);
                 return Ok(());
             }

@@ -44,11 +44,7 @@ async fn merge(shop: &Shop, process: u64) -> Result<()> {
 }
 
 /// Crashes `job` everywhere; `recover` is what is started afterwards.
-fn crash_everywhere(
-    shop: impl Fn() -> Shop,
-    job: impl AsyncFn(&Shop, u64) -> Result<()>,
-    recover: impl AsyncFn(&Shop, u64) -> Result<()>,
-) {
+fn crash_everywhere(shop: impl Fn() -> Shop, job: impl AsyncFn(&Shop, u64) -> Result<()>, recover: impl AsyncFn(&Shop, u64) -> Result<()>) {
     let undisturbed = shop();
     let first = undisturbed.world.faults.step_count();
     let (steps, watermark) = runtime().block_on(async {
@@ -102,7 +98,7 @@ async fn load_and_merge(shop: &Shop, process: u64) -> Result<()> {
     merge(shop, process + 100).await
 }
 
-/// The dump again onto events that were logged before, all from before the crash.
+/// Events that were logged before the dump is loaded.
 fn logged_before_the_dump(format: Format) -> impl Fn() -> Shop {
     let history = History::seeded(4, 12, Start::DumpInside, FEATURES);
     move || {

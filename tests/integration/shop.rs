@@ -155,7 +155,9 @@ impl Shop {
         let mut expected: Vec<Row> = self.history.events.iter().map(logged).collect();
         expected.sort();
         let mut found = read_rows(&lake.env, changelog.as_ref(), &head).await.unwrap();
-        found.iter_mut().for_each(|row| row.retain(|column, _| !column.starts_with('_') || ["_op", "_event_time"].contains(&column.as_str())));
+        found
+            .iter_mut()
+            .for_each(|row| row.retain(|column, _| !column.starts_with('_') || ["_op", "_event_time"].contains(&column.as_str())));
         found.sort();
         assert_same_rows(&expected, &found);
 

@@ -98,7 +98,7 @@ async fn load_and_merge(shop: &Shop, process: u64) -> Result<()> {
     merge(shop, process + 100).await
 }
 
-/// The dump again onto events that were logged before, all from before the crash.
+/// Events that were logged before the dump is loaded.
 fn logged_before_the_dump(format: Format) -> impl Fn() -> Shop {
     let history = History::seeded(4, 12, Start::DumpInside, FEATURES);
     move || {

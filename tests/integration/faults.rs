@@ -16,7 +16,7 @@ fn run(test: impl Future<Output = ()>) {
 }
 
 async fn shop(format: Format, seed: u64) -> Shop {
-    let history = History::seeded(seed, 12, Start::Empty, FEATURES);
+    let history = History::seeded(seed, 9, Start::Empty, FEATURES);
     Shop::new(format, &history, &Arrival::seeded(seed, Disorder::Late)).await
 }
 
@@ -58,7 +58,6 @@ async fn fail_everywhere(format: Format, seed: u64) {
             shop.merge_at_last(2).await;
             shop.world.faults.land_late_writes().await;
             shop.check(&shop.lake(200)).await;
-            shop.check_quiet(&shop.lake(201)).await;
         }
     }
 }

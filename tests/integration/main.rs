@@ -1,10 +1,12 @@
 //! Tests of the whole: one binary, so that it links once.
 
+mod concurrency;
 mod conformance;
 mod crash;
 mod debezium;
 mod faults;
 mod fold;
+mod memory;
 mod new_tables;
 mod shell;
 mod shop;

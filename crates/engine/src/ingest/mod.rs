@@ -105,12 +105,13 @@ pub async fn ingest(lake: &Lake, source: &Source, options: &IngestOptions, progr
     }
     let mut report = RunReport::default();
     let mut only: Option<Vec<TableName>> = None;
+    let mut begun = BTreeMap::new();
     for _ in 0..MAX_ATTEMPTS {
-        let mut job = Job::new(lake, source, options, only.as_deref());
+        let mut job = Job::new(lake, source, options, only.as_deref(), std::mem::take(&mut begun));
         job.open_known(&files).await?;
         job.read(&files, progress, &mut report).await?;
         job.finish().await;
-        let again = job.settle(&mut report);
+        let again = job.settle(&mut report, &mut begun);
         if again.is_empty() {
             report.tables.sort_by(|a, b| a.report.table.cmp(&b.report.table));
             return Ok(report);
@@ -126,6 +127,8 @@ struct Job<'a> {
     source: &'a Source,
     options: &'a IngestOptions,
     only: Option<&'a [TableName]>,
+    /// What earlier passes did to tables that are read again.
+    begun: BTreeMap<TableName, TableReport>,
     intakes: BTreeMap<TableName, Intake>,
     frontiers: Frontiers,
     /// Tables that were met in the middle of a file that earlier jobs had begun: they need it from its start.
@@ -136,12 +139,19 @@ struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    fn new(lake: &'a Lake, source: &'a Source, options: &'a IngestOptions, only: Option<&'a [TableName]>) -> Self {
+    fn new(
+        lake: &'a Lake,
+        source: &'a Source,
+        options: &'a IngestOptions,
+        only: Option<&'a [TableName]>,
+        begun: BTreeMap<TableName, TableReport>,
+    ) -> Self {
         Self {
             lake,
             source,
             options,
             only,
+            begun,
             intakes: BTreeMap::new(),
             frontiers: Frontiers::default(),
             met_late: Vec::new(),
@@ -384,7 +394,10 @@ impl<'a> Job<'a> {
             }
         };
         let options = IntakeSettings { mode: self.options.mode, on_error: self.options.on_error, limits: self.options.limits };
-        let intake = Intake::open(self.lake, table, pair, declared, &self.source.decode, options).await?;
+        let mut intake = Intake::open(self.lake, table, pair, declared, &self.source.decode, options).await?;
+        if let Some(begun) = self.begun.remove(table) {
+            intake.report = begun;
+        }
         self.intakes.insert(table.clone(), intake);
         Ok(())
     }
@@ -420,13 +433,14 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Adds the tables' outcomes to the report; returns those that must be read again.
-    fn settle(self, report: &mut RunReport) -> Vec<TableName> {
+    /// Adds the tables' outcomes to the report; returns those that must be read again, with what was done to them in `begun`.
+    fn settle(self, report: &mut RunReport, begun: &mut BTreeMap<TableName, TableReport>) -> Vec<TableName> {
         let mut again = self.met_late;
         for (table, intake) in self.intakes {
             let result = match intake.state {
                 IntakeState::Moved => {
-                    again.push(table);
+                    again.push(table.clone());
+                    begun.insert(table, intake.report);
                     continue;
                 }
                 IntakeState::Failed(error) => Err(error),

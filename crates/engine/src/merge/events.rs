@@ -17,6 +17,9 @@ use crate::lake::{Lake, Limits};
 use crate::log::LoggedBatch;
 use crate::parquet_io::{Rows, TableColumns};
 
+/// Bytes of columns in memory for a byte of their compressed file, about.
+const BYTES_IN_MEMORY: u64 = 4;
+
 /// Events of whole log batches.
 #[derive(Debug)]
 pub(crate) struct Pending {
@@ -51,7 +54,7 @@ pub(crate) async fn read(
 ) -> Result<Pending> {
     let header = log_header(state)?;
     let files = changelog.data_files(state, &BatchRange { above: folded.0, upto: last.0 }).await?;
-    let upto = last_that_fits(&files, folded, last, limits.batch_rows as u64);
+    let upto = last_that_fits(&files, folded, last, limits);
     let range = BatchRange { above: folded.0, upto: upto.0 };
     let columns = TableColumns::of(state)?;
     let mut batches = Vec::new();
@@ -67,19 +70,22 @@ pub(crate) async fn read(
     Ok(Pending { events, upto, log_truncates: header.counts.truncates > 0, log_continued_rows: header.counts.continued_rows > 0 })
 }
 
-/// The last ordinal so that the files up to it hold no more than `rows` rows, or the first that holds any.
-fn last_that_fits(files: &[DataFile], folded: BatchOrdinal, newest: BatchOrdinal, rows: u64) -> BatchOrdinal {
-    let mut rows_by_batch: BTreeMap<i64, u64> = BTreeMap::new();
+/// The last ordinal so that the files up to it are within the limits, or the first that holds any events.
+fn last_that_fits(files: &[DataFile], folded: BatchOrdinal, newest: BatchOrdinal, limits: &Limits) -> BatchOrdinal {
+    let mut sizes: BTreeMap<i64, (u64, u64)> = BTreeMap::new();
     for file in files {
         let last =
             file.summary.bounds.get(BATCH).and_then(|bounds| if let Some(Value::Int(last)) = bounds.upper { Some(last) } else { None });
-        *rows_by_batch.entry(last.unwrap_or(newest.0)).or_default() += file.record_count;
+        let (rows, bytes) = sizes.entry(last.unwrap_or(newest.0)).or_default();
+        *rows += file.record_count;
+        *bytes += file.size_bytes * BYTES_IN_MEMORY;
     }
-    let mut total = 0;
+    let (mut rows, mut bytes) = (0, 0);
     let mut upto = None;
-    for (batch, count) in rows_by_batch {
-        total += count;
-        if total > rows && upto.is_some_and(|upto| upto > folded.0) {
+    for (batch, size) in sizes {
+        (rows, bytes) = (rows + size.0, bytes + size.1);
+        let is_over = rows > limits.batch_rows as u64 || bytes > limits.batch_bytes as u64;
+        if is_over && upto.is_some_and(|upto| upto > folded.0) {
             return BatchOrdinal(upto.unwrap_or(batch));
         }
         upto = Some(batch);

@@ -1,7 +1,9 @@
 //! Which operation fails, and how.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutOptions, PutPayload};
@@ -74,6 +76,7 @@ struct Plan {
     crash: Option<(u64, Phase)>,
     crashed: bool,
     dice: Option<Dice>,
+    turns: Option<StdRng>,
     late: Vec<(u64, LateWrite)>,
     written_at: BTreeMap<String, u64>,
 }
@@ -132,6 +135,11 @@ impl FaultPlan {
         self.lock().dice = Some(Dice { rng: StdRng::seed_from_u64(seed), per_mille });
     }
 
+    /// From now on tasks take turns at every step of a store, in an order that the seed repeats on a runtime of one thread.
+    pub fn set_turns(&self, seed: u64) {
+        self.lock().turns = Some(StdRng::seed_from_u64(seed));
+    }
+
     pub fn add(&self, rule: Rule) {
         self.lock().rules.push(rule);
     }
@@ -180,6 +188,10 @@ impl FaultPlan {
     }
 
     pub(super) async fn begin_in_store(&self, operation: Operation, path: &Path) -> Option<Fault> {
+        let turns = self.lock().turns.as_mut().map_or(0, |rng| rng.random_range(0..4));
+        for _ in 0..turns {
+            let_others_run().await;
+        }
         let due = self.lock().due();
         for write in due {
             write.land().await;
@@ -203,6 +215,19 @@ impl FaultPlan {
     fn lock(&self) -> MutexGuard<'_, Plan> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn let_others_run() {
+    let mut has_waited = false;
+    poll_fn(|context| {
+        if has_waited {
+            return Poll::Ready(());
+        }
+        has_waited = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Plan {

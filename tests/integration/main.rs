@@ -4,6 +4,7 @@ mod concurrency;
 mod conformance;
 mod crash;
 mod debezium;
+mod examples;
 mod faults;
 mod fold;
 mod memory;

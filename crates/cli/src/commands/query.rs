@@ -1,6 +1,5 @@
 //! `query`: SQL over tables, written as it comes.
 
-use std::convert::Infallible;
 use std::io::Read;
 
 use datafusion::physical_plan::SendableRecordBatchStream;
@@ -41,7 +40,7 @@ fn read_stdin() -> Result<String> {
 async fn query(catalog: &CatalogSettings, env: &Env, request: QueryRequest) -> Result<SendableRecordBatchStream> {
     let at = match request.cut {
         Cut::Newest => ReadAt::Head,
-        Cut::Snapshot(name) => ReadAt::Version(name.parse().unwrap_or_else(|never: Infallible| match never {})),
+        Cut::Snapshot(name) => ReadAt::snapshot(&name),
         Cut::CommittedBy(at_us) => ReadAt::CommittedBy(at_us.div_euclid(1000)),
     };
     let options = SessionOptions { memory_bytes: request.memory_bytes, partitions: None };

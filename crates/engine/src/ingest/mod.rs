@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use landing::{LandingFile, list as list_files};
 pub use report::{RunReport, TableOutcome, TableReport};
-use waterline_core::decode::{Change, DecodeSettings, Decoder, Message};
+use waterline_core::decode::{Change, ChangeFormat, DecodeSettings, Decoder, Message};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::table::TableName;
 
@@ -41,6 +41,24 @@ pub struct Source {
     pub table_settings: BTreeMap<TableName, TableSettings>,
     /// For tables that have none of their own.
     pub default_settings: TableSettings,
+}
+
+impl Source {
+    /// All tables of the events in `paths`, with everything else as it is by default.
+    pub fn new(name: impl Into<String>, format: ChangeFormat, paths: Vec<String>) -> Self {
+        let name = name.into();
+        let decode = DecodeSettings { source_name: name.clone(), ..DecodeSettings::new(format) };
+        Self {
+            name,
+            paths,
+            decode,
+            schema: SchemaSource::default(),
+            lateness_us: 0,
+            tables: TableSelection::Matching { patterns: vec!["*".into()], disabled: Vec::new() },
+            table_settings: BTreeMap::new(),
+            default_settings: TableSettings::default(),
+        }
+    }
 }
 
 /// Which tables of a source are taken.
@@ -95,6 +113,13 @@ pub struct IngestOptions {
     pub limits: Limits,
     /// States that the source is complete until then. Microseconds.
     pub complete_until_us: Option<i64>,
+}
+
+impl IngestOptions {
+    /// Stops a table at its first bad record.
+    pub fn new(mode: Mode) -> Self {
+        Self { mode, on_error: OnError::Stop, limits: Limits::default(), complete_until_us: None }
+    }
 }
 
 /// Reads what is new in a source. Goes on with the other tables when one fails; fails itself when none can be read.

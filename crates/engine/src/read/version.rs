@@ -19,6 +19,13 @@ pub enum ReadAt {
     CommittedBy(i64),
 }
 
+impl ReadAt {
+    /// The version that `name` is the id of, or a tag or branch. Numbers are ids: no tag may be called like one.
+    pub fn snapshot(name: &str) -> Self {
+        Self::Version(name.parse().unwrap_or_else(|never: Infallible| match never {}))
+    }
+}
+
 /// A version by its id or by the name of a tag or branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VersionSpec {

@@ -99,11 +99,11 @@ impl SyncReport {
                 let _ = write!(out, "; {} files, {} written", HumanCount(counts.files_written), HumanBytes(counts.bytes_written));
             }
             out.push_str(if table.error.is_some() { "; FAILED\n" } else { "\n" });
-            if !table.stages.is_empty() {
+            if !table.stages.is_empty() && counts.rows_read + counts.files_written > 0 {
                 let _ = writeln!(out, "  {}", stages_text(&table.stages));
             }
         }
-        if self.tables.is_empty() {
+        if self.tables.is_empty() && self.failed_sources.is_empty() {
             out.push_str("Nothing is due.\n");
         }
         let _ = write!(out, "{:.2} s", self.elapsed.as_secs_f64());

@@ -99,9 +99,15 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
             lost += 1;
             continue;
         }
+        // A batch of progress alone makes no snapshot, unless it completes a run.
+        let has_news = log.header.last_with_events > record.folded;
         let pending = match logged {
-            Some(batch) if batch.previous_with_events <= record.folded && record.folded < batch.header.batch => Pending::of_batch(batch),
-            _ if log.header.last_with_events <= record.folded => return Ok(counts),
+            Some(batch)
+                if (has_news || new_run.is_some()) && batch.previous_with_events <= record.folded && record.folded < batch.header.batch =>
+            {
+                Pending::of_batch(batch)
+            }
+            _ if !has_news => return Ok(counts),
             _ => {
                 let last = new_run.map_or(log.header.batch, |run| run.batch);
                 let state = match log.state {

@@ -9,6 +9,7 @@ mod faults;
 mod fold;
 mod memory;
 mod new_tables;
+mod rules;
 mod shell;
 mod shop;
 mod tpcc;

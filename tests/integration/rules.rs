@@ -1,0 +1,379 @@
+//! Each rule of DESIGN.md that a merge rests on, as one small history that lands as files and is read by jobs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use waterline_core::ddl::{SqlDialect, parse_ddl};
+use waterline_core::decode::{ChangeFormat, DecodeSettings};
+use waterline_core::dump::{CsvOptions, DumpFormat};
+use waterline_core::error::Error;
+use waterline_core::format::{Catalog, Commit, CommitOutcome, Operation, Removal, TableState};
+use waterline_core::moments::DumpMoment;
+use waterline_core::record::{LogHeader, Record, log_header, record_of};
+use waterline_core::table::TableName;
+use waterline_engine::ingest::{IngestOptions, Mode, OnError, RunReport, SchemaSource, Source, TableReport, TableSelection, ingest};
+use waterline_engine::lake::{Lake, Limits};
+use waterline_engine::load::{Existing, LoadRequest, load};
+use waterline_engine::log::read_positions;
+use waterline_engine::progress::Silent;
+use waterline_engine::tables::TableSettings;
+use waterline_iceberg::FilesystemCatalog;
+use waterline_testkit::cell::Cell;
+use waterline_testkit::faults::{Fault, Operation as Step, Rule};
+use waterline_testkit::files::read_rows;
+use waterline_testkit::world::World;
+
+const LANDING: &str = "memory://landing/";
+
+/// One table of a source, in an Iceberg lake in memory.
+struct Table {
+    world: World,
+    lake: Lake,
+    key: &'static str,
+    landed: u32,
+}
+
+impl Table {
+    fn new() -> Self {
+        Self::with_key("PRIMARY KEY (id)")
+    }
+
+    fn without_key() -> Self {
+        Self::with_key("UNIQUE (a)")
+    }
+
+    fn with_key(key: &'static str) -> Self {
+        let world = World::in_memory(3);
+        let catalog: Arc<dyn Catalog> = Arc::new(FilesystemCatalog::new("memory://lake/warehouse", world.env.clone()).unwrap());
+        Self { lake: Lake::new(catalog, world.env.clone()), world, key, landed: 0 }
+    }
+
+    async fn land(&mut self, lines: &[String]) {
+        self.landed += 1;
+        let (store, path) = self.world.stores.resolve(&format!("{LANDING}{:03}.jsonl", self.landed)).unwrap();
+        store.put_opts(&path, (lines.join("\n") + "\n").into(), Default::default()).await.unwrap();
+    }
+
+    fn schema(&self) -> SchemaSource {
+        let ddl = format!("CREATE TABLE shop.t (id bigint, a text, b text, {});", self.key);
+        SchemaSource { ddl: Some(parse_ddl(&ddl, SqlDialect::Postgres).unwrap()), ..SchemaSource::default() }
+    }
+
+    fn name() -> TableName {
+        "shop.t".parse().unwrap()
+    }
+
+    async fn job(&self, mode: Mode, complete_until_us: Option<i64>) -> Result<RunReport, Error> {
+        let source = Source {
+            name: "shop".into(),
+            paths: vec![LANDING.into()],
+            decode: DecodeSettings::new(ChangeFormat::DebeziumJson),
+            schema: self.schema(),
+            lateness_us: 0,
+            tables: TableSelection::One(Self::name()),
+            table_settings: Default::default(),
+            default_settings: TableSettings::default(),
+        };
+        ingest(&self.lake, &source, &IngestOptions { mode, on_error: OnError::Stop, limits: Limits::default(), complete_until_us }, &Silent)
+            .await
+    }
+
+    /// Reads and merges what was landed.
+    async fn run(&self) -> TableReport {
+        let mut report = self.job(Mode::Merge, None).await.unwrap();
+        let table = report.tables.remove(0);
+        table.result.unwrap();
+        table.report
+    }
+
+    /// Lands the lines as one file, reads and merges them.
+    async fn take(&mut self, lines: &[String]) -> TableReport {
+        self.land(lines).await;
+        self.run().await
+    }
+
+    async fn failure(&mut self, lines: &[String]) -> Error {
+        self.land(lines).await;
+        let mut report = self.job(Mode::Merge, None).await.unwrap();
+        report.tables.remove(0).result.unwrap_err()
+    }
+
+    async fn load(&self, csv: &str, at: DumpMoment) {
+        let (store, path) = self.world.stores.resolve("memory://dump/t.csv").unwrap();
+        store.put_opts(&path, csv.to_owned().into(), Default::default()).await.unwrap();
+        let request = LoadRequest {
+            table: Self::name(),
+            paths: vec!["memory://dump/t.csv".into()],
+            format: DumpFormat::Csv(CsvOptions::default()),
+            at,
+            schema: self.schema(),
+            settings: TableSettings::default(),
+            existing: Existing::Refuse,
+            limits: Limits::default(),
+        };
+        load(&self.lake, &request, &Silent).await.unwrap();
+    }
+
+    async fn mirror(&self) -> TableState {
+        self.lake.table(&Self::name()).await.unwrap().head().await.unwrap()
+    }
+
+    async fn record(&self) -> Record {
+        record_of(&self.mirror().await).unwrap().unwrap()
+    }
+
+    async fn log_header(&self) -> LogHeader {
+        log_header(&self.lake.table(&Self::name().changelog()).await.unwrap().head().await.unwrap()).unwrap()
+    }
+
+    /// Rows as `id a b`, in order, null as `-`.
+    async fn rows(&self) -> Vec<String> {
+        self.rows_of(&Self::name(), &["id", "a", "b"]).await
+    }
+
+    async fn rows_of(&self, table: &TableName, columns: &[&str]) -> Vec<String> {
+        let format = self.lake.table(table).await.unwrap();
+        let text = |cell: Option<&Cell>| match cell {
+            Some(Cell::Int(number)) => number.to_string(),
+            Some(Cell::Text(text)) => text.clone(),
+            _ => "-".into(),
+        };
+        let rows = read_rows(&self.lake.env, format.as_ref(), &format.head().await.unwrap()).await.unwrap();
+        let mut rows: Vec<String> =
+            rows.iter().map(|row| columns.iter().map(|column| text(row.get(*column))).collect::<Vec<_>>().join(" ")).collect();
+        rows.sort();
+        rows
+    }
+}
+
+/// An event whose transaction has the place `commit`, with a time in seconds that follows from the place of the event.
+fn event(op: &str, commit: Option<u64>, at: u64, before: &str, after: &str) -> String {
+    let commit = commit.map_or("null".into(), |commit| format!("\\\"{commit}\\\""));
+    let snapshot = if op == "r" { "true" } else { "false" };
+    format!(
+        r#"{{"before":{before},"after":{after},"source":{{"connector":"postgresql","name":"pg","ts_us":{},"snapshot":"{snapshot}","sequence":"[{commit},\"{at}\"]","schema":"shop","table":"t","lsn":{at}}},"op":"{op}","ts_ms":1}}"#,
+        seconds(at)
+    )
+}
+
+fn seconds(at: u64) -> i64 {
+    1_700_000_000_000_000 + at as i64 * 1_000_000
+}
+
+fn row(id: u64, a: &str, b: &str) -> String {
+    format!(r#"{{"id":{id},"a":"{a}","b":"{b}"}}"#)
+}
+
+fn create(at: u64, id: u64, a: &str, b: &str) -> String {
+    event("c", Some(at), at, "null", &row(id, a, b))
+}
+
+fn update(at: u64, id: u64, a: &str, b: &str) -> String {
+    event("u", Some(at), at, "null", &row(id, a, b))
+}
+
+/// Leaves `b` out, as an unchanged TOAST column.
+fn update_a(at: u64, id: u64, a: &str) -> String {
+    update(at, id, a, "__debezium_unavailable_value")
+}
+
+fn delete(at: u64, id: u64) -> String {
+    event("d", Some(at), at, &format!(r#"{{"id":{id},"a":null,"b":null}}"#), "null")
+}
+
+fn truncate(at: u64) -> String {
+    event("t", Some(at), at, "null", "null")
+}
+
+/// Reads of a complete snapshot at one place of the log.
+fn run_of_reads(at: u64, rows: &[(u64, &str)]) -> Vec<String> {
+    let last = rows.len() - 1;
+    let mark = |number| {
+        if number == last {
+            "last_in_data_collection"
+        } else if number == 0 {
+            "first_in_data_collection"
+        } else {
+            "true"
+        }
+    };
+    let read = |(number, (id, a)): (usize, &(u64, &str))| {
+        event("r", None, at, "null", &row(*id, a, "x")).replace(r#""snapshot":"true""#, &format!(r#""snapshot":"{}""#, mark(number)))
+    };
+    rows.iter().enumerate().map(read).collect()
+}
+
+#[tokio::test]
+async fn rule_01_postgres_orders_by_both_parts_of_the_sequence() {
+    let mut table = Table::new();
+    let early_commit_later_position = event("u", Some(10), 90, "null", &row(1, "early", "x"));
+    let late_commit_earlier_position = event("u", Some(20), 80, "null", &row(1, "late", "x"));
+    table.take(&[late_commit_earlier_position, early_commit_later_position]).await;
+    assert_eq!(table.rows().await, ["1 late x"]);
+    let read = event("r", None, 95, "null", &row(1, "read", "x"));
+    table.take(&[read]).await;
+    assert_eq!(table.rows().await, ["1 late x"]);
+}
+
+#[tokio::test]
+async fn rule_02_an_event_counts_once_however_often_it_is_delivered() {
+    let mut table = Table::without_key();
+    let lines = [create(1, 1, "a", "x"), create(2, 2, "b", "x")];
+    table.take(&lines).await;
+    let again = table.take(&lines).await;
+    assert_eq!((again.rows_read, again.repeated, again.events_logged), (2, 2, 0));
+    assert_eq!(table.rows().await, ["1 a x", "2 b x"]);
+    assert_eq!(table.rows_of(&Table::name().changelog(), &["id"]).await, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn rule_03_late_is_what_is_not_above_the_highest_folded_and_domains_do_not_mix() {
+    let mut table = Table::new();
+    table.take(&[create(5, 1, "five", "x")]).await;
+    assert_eq!(table.take(&[create(4, 2, "four", "x"), create(6, 3, "six", "x")]).await.late, 1);
+    assert_eq!(table.rows().await, ["1 five x", "2 four x", "3 six x"]);
+    let other_domain = create(1, 9, "other", "x").replace(r#""name":"pg""#, r#""name":"pg2""#);
+    table.take(&[other_domain]).await;
+    let error = table.failure(&[truncate(7)]).await;
+    assert!(error.to_string().contains("several domains"), "{error}");
+    assert_eq!(table.rows().await.len(), 4);
+}
+
+#[tokio::test]
+async fn rule_04_a_late_event_folds_the_history_of_its_key_onto_the_baseline() {
+    let mut table = Table::new();
+    table.load("id,a,b\n1,dumped,kept\n", DumpMoment { at_us: seconds(10), until_us: None }).await;
+    table.take(&[update(30, 1, "thirty", "set")]).await;
+    assert_eq!(table.rows().await, ["1 thirty set"]);
+    // Late, and without `b`: what it leaves out is the baseline's, and what came after it wins.
+    table.take(&[update_a(20, 1, "twenty")]).await;
+    assert_eq!(table.rows().await, ["1 thirty set"]);
+    table.take(&[delete(40, 1)]).await;
+    table.take(&[update_a(35, 1, "thirty-five")]).await;
+    assert_eq!(table.rows().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn rule_05_a_late_truncate_folds_all_keys_anew() {
+    let mut table = Table::new();
+    table.take(&[create(1, 1, "before", "x"), create(2, 2, "before", "x"), create(9, 3, "after", "x"), update(10, 2, "after", "y")]).await;
+    table.take(&[truncate(5)]).await;
+    assert_eq!(table.rows().await, ["2 after y", "3 after x"]);
+    table.take(&[create(4, 4, "too early", "x")]).await;
+    assert_eq!(table.rows().await, ["2 after y", "3 after x"]);
+}
+
+#[tokio::test]
+async fn rule_06_a_key_change_takes_its_unset_columns_from_the_old_key() {
+    let change = [delete(5, 1), event("c", Some(5), 5, "null", &row(2, "moved", "__debezium_unavailable_value"))];
+    let mut together = Table::new();
+    together.take(&[create(1, 1, "a", "long")]).await;
+    together.take(&change).await;
+    assert_eq!(together.rows().await, ["2 moved long"]);
+    // A late change of the old key reaches the new one.
+    together.take(&[update(3, 1, "a", "longer")]).await;
+    assert_eq!(together.rows().await, ["2 moved longer"]);
+}
+
+#[tokio::test]
+async fn rule_07_reads_rank_below_changes_and_a_complete_run_is_a_baseline() {
+    let mut table = Table::new();
+    table.take(&[update(5, 1, "changed", "x")]).await;
+    table.take(&[event("r", None, 9, "null", &row(1, "read", "x")), event("r", None, 9, "null", &row(2, "read", "x"))]).await;
+    assert_eq!(table.rows().await, ["1 changed x", "2 read x"]);
+    table.take(&run_of_reads(20, &[(1, "run"), (3, "run")])).await;
+    assert_eq!(table.rows().await, ["1 run x", "3 run x"]);
+    assert_eq!(table.record().await.baseline.at_us, Some(seconds(20)));
+    table.take(&[update(15, 1, "older than the run", "x"), update(25, 3, "newer", "x")]).await;
+    assert_eq!(table.rows().await, ["1 run x", "3 newer x"]);
+}
+
+#[tokio::test]
+async fn rule_08_unset_columns_without_a_row_are_null_until_the_row_arrives() {
+    let mut table = Table::new();
+    let report = table.take(&[update_a(5, 1, "new")]).await;
+    assert_eq!((table.rows().await, report.merge.unresolved), (vec!["1 new -".to_owned()], 1));
+    table.take(&[create(1, 1, "old", "arrived")]).await;
+    assert_eq!(table.rows().await, ["1 new arrived"]);
+}
+
+#[tokio::test]
+async fn rule_09_every_event_is_logged_and_only_newer_ones_fold_onto_the_baseline() {
+    let mut table = Table::new();
+    table.load("id,a,b\n1,dumped,x\n", DumpMoment { at_us: seconds(10), until_us: None }).await;
+    table.take(&[create(9, 2, "in the dump or gone", "x"), create(10, 3, "at the moment", "x"), create(11, 4, "newer", "x")]).await;
+    assert_eq!(table.rows().await, ["1 dumped x", "4 newer x"]);
+    assert_eq!(table.rows_of(&Table::name().changelog(), &["id"]).await, ["2", "3", "4"]);
+    let mut interval = Table::new();
+    interval.load("id,a,b\n1,dumped,x\n", DumpMoment { at_us: seconds(10), until_us: Some(seconds(20)) }).await;
+    interval.take(&[update(15, 1, "inside", "x")]).await;
+    assert_eq!(interval.rows().await, ["1 inside x"]);
+}
+
+#[tokio::test]
+async fn rule_17_the_watermark_is_the_sources_and_is_kept_without_events_too() {
+    let mut table = Table::new();
+    table.take(&[create(1, 1, "a", "x"), create(9, 2, "b", "x")]).await;
+    let tick_us = 1_000_000;
+    assert_eq!(table.log_header().await.watermark_us, Some(seconds(9) - tick_us));
+    table.job(Mode::Merge, Some(seconds(50))).await.unwrap();
+    let stated = table.log_header().await;
+    assert_eq!((stated.watermark_us, stated.counts.events), (Some(seconds(50)), 2));
+    let report = table.take(&[create(20, 3, "below", "x")]).await;
+    assert_eq!((report.below_watermark, table.log_header().await.watermark_us), (1, Some(seconds(50))));
+    assert_eq!(table.rows().await, ["1 a x", "2 b x", "3 below x"]);
+}
+
+#[tokio::test]
+async fn rule_18_a_merge_folds_what_its_parent_lacks_whoever_commits_between() {
+    let mut table = Table::new();
+    table.take(&[create(1, 1, "a", "x")]).await;
+    table.land(&[update(2, 1, "b", "x")]).await;
+    table.job(Mode::Log, None).await.unwrap();
+    table.land(&[create(3, 2, "c", "x")]).await;
+    // The answer to the merge's first attempt is lost to a commit of another job, which keeps the rows.
+    let format = table.lake.table(&Table::name()).await.unwrap();
+    let base = table.mirror().await;
+    let commit = Commit {
+        commit_id: "another job".into(),
+        operation: Operation::Replace,
+        add: Vec::new(),
+        delete_rows: Default::default(),
+        remove: Removal::Nothing,
+        summary: Default::default(),
+        properties: Default::default(),
+        tags: Vec::new(),
+        now_ms: 0,
+    };
+    let (job, other) = tokio::join!(table.job(Mode::Merge, None), format.commit(&base, &commit));
+    job.unwrap().tables.remove(0).result.unwrap();
+    assert!(!matches!(other.unwrap(), CommitOutcome::Unknown(_)));
+    assert_eq!(table.rows().await, ["1 b x", "2 c x"]);
+    assert_eq!(table.record().await.folded, table.log_header().await.last_with_events);
+}
+
+#[tokio::test]
+async fn rule_19_the_positions_of_another_job_are_seen_at_each_attempt() {
+    let mut table = Table::new();
+    table.land(&(1..40).map(|at| create(at, at, "a", "x")).collect::<Vec<_>>()).await;
+    let (first, second) = tokio::join!(table.job(Mode::Merge, None), table.job(Mode::Merge, None));
+    let logged: u64 =
+        [first.unwrap(), second.unwrap()].iter().flat_map(|report| &report.tables).map(|table| table.report.events_logged).sum();
+    assert_eq!((logged, table.log_header().await.counts.repeated), (39, 0));
+    assert_eq!(table.rows().await.len(), 39);
+    let positions = read_positions(&table.lake, &table.log_header().await).await.unwrap();
+    assert_eq!(positions.files.values().map(|file| file.records).collect::<Vec<_>>(), [39]);
+}
+
+#[tokio::test]
+async fn rule_20_an_unknown_outcome_is_read_back_and_commits_once() {
+    for fault in [Fault::Before, Fault::After] {
+        let mut table = Table::new();
+        table.take(&[create(1, 1, "a", "x")]).await;
+        table.world.faults.add(Rule::new(Step::Create, fault).on_path("metadata.json").once());
+        table.take(&[create(2, 2, "b", "x")]).await;
+        assert_eq!(table.rows().await, ["1 a x", "2 b x"]);
+        let ids: BTreeSet<i64> = table.mirror().await.history.iter().map(|info| info.version.0).collect();
+        assert_eq!(ids.len(), 2, "one snapshot for each batch");
+    }
+}

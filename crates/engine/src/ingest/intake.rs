@@ -33,6 +33,8 @@ pub(super) struct Intake {
     run: RunState,
     /// How far the file at hand was read before this job.
     skip_to: Option<FilePosition>,
+    /// Where that ended, once it is reached.
+    skipped_bytes: Option<u64>,
     bad: Vec<BadRecord>,
     /// Reads of the snapshot run that the last event ended.
     ended_run: Option<u64>,
@@ -82,6 +84,7 @@ impl Intake {
             positions,
             run: RunState::default(),
             skip_to: None,
+            skipped_bytes: None,
             bad: Vec::new(),
             ended_run: None,
             state: IntakeState::Open,
@@ -108,12 +111,13 @@ impl Intake {
 
     pub(super) fn begin_file(&mut self, file: &InputFile) {
         self.skip_to = self.positions.files.get(&file.url).cloned();
+        self.skipped_bytes = None;
         self.run = self.skip_to.as_ref().map_or_else(|| self.run.for_next_file(), |position| position.run.clone());
     }
 
     /// Whether the line that ends at the cursor was read before. Checks the bytes before the old position on reaching it.
     pub(super) fn skips(&mut self, cursor: &Cursor, file: &InputFile) -> Result<bool> {
-        let Some(known) = &self.skip_to else { return Ok(false) };
+        let Some(known) = &self.skip_to else { return Ok(self.skipped_bytes.is_some_and(|bytes| cursor.offset_bytes <= bytes)) };
         if cursor.offset_bytes < known.offset_bytes {
             return Ok(true);
         }
@@ -121,6 +125,7 @@ impl Intake {
             return Err(Error::bad_input("the file changed before the position up to which it was read; files may only be appended to")
                 .with("file", &file.url));
         }
+        self.skipped_bytes = Some(known.offset_bytes);
         self.skip_to = None;
         Ok(true)
     }

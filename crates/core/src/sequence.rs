@@ -2,7 +2,7 @@
 //!
 //! A number is sixteen lower-case hexadecimal digits, parts are joined by `.`, which sorts below every digit. So any
 //! engine orders a changelog by `ORDER BY _domain, _sequence`. The last part is the ordinal of the event inside the
-//! source's own event.
+//! source's own event; of a snapshot read it is 0, followed by the key, since all reads of a snapshot have one position.
 
 use std::fmt;
 

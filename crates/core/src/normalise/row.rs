@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::Field;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::column::Column;
 use super::fault::Fault;
 use super::image::Cells;
 use super::{ChangeBuilder, Pushed, RecordAt, RunState};
@@ -77,7 +78,11 @@ impl ChangeBuilder {
         let domain = self.ordering.domain(change);
         let mut sequence = std::mem::take(&mut self.sequence);
         sequence.restart_from(position.as_str());
-        sequence.push_number(place.ordinal);
+        if op == Op::Read && !self.keys.is_empty() {
+            self.write_key(cells, image, &mut sequence)?;
+        } else {
+            sequence.push_number(place.ordinal);
+        }
         let row = Row {
             op,
             image,
@@ -177,6 +182,23 @@ impl ChangeBuilder {
                 Some(_) => continue,
             };
             return Err(Error::bad_input(problem).with("field", self.names.get(at)));
+        }
+        Ok(())
+    }
+
+    /// Ends the sequence of a snapshot read. All reads of a snapshot have one position, and come in many files that may
+    /// arrive in any order, or twice: only its key tells one from the others.
+    fn write_key(&mut self, cells: &Cells, image: &Object, sequence: &mut SequenceWriter) -> Result<()> {
+        sequence.push_number(0);
+        for &at in &self.keys {
+            let (Some(column), Some(field)) = (self.columns.get(at), self.table.fields().get(at)) else { continue };
+            let json = cells.get(image, at).unwrap_or("null");
+            if Column::orders(field.data_type()) {
+                let written = column.write_order(json, &mut self.reading, sequence);
+                written.map_err(|fault| fault.into_error(field.name(), field.data_type(), json))?;
+            } else {
+                sequence.push_text(json);
+            }
         }
         Ok(())
     }

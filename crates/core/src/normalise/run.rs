@@ -1,7 +1,8 @@
 //! Events that share their place in the source's log, and how they are told apart.
 //!
 //! A `COPY` or a change of key gives several events of one position. Each gets an ordinal: its index among the
-//! consecutive events of its table with that position. A record with the bytes of its predecessor is a repeated delivery and has
+//! consecutive events of its table with that position. (The reads of a snapshot are told apart by their keys instead,
+//! where the table has one.) A record with the bytes of its predecessor is a repeated delivery and has
 //! its ordinal again.
 
 use serde::{Deserialize, Serialize};

@@ -57,11 +57,6 @@ impl Shell {
     pub(crate) fn say(&self, args: &[&str]) -> Said {
         Said::of(&mut self.command(args))
     }
-
-    pub(crate) fn say_in(&self, folder: &str, args: &[&str]) -> Said {
-        Said::of(self.command(args).current_dir(self.path(folder)))
-    }
-
     /// The command must succeed.
     #[track_caller]
     pub(crate) fn run(&self, args: &[&str]) -> Said {

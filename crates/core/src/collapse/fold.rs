@@ -36,9 +36,10 @@ enum Row {
     /// Whatever the state before holds.
     Before,
     Present(Image),
-    /// Deleted; what it was just before stays known, for a key change that continues it.
+    /// Deleted, at a place of the order. What it was just before stays known, for a key change of the same place.
     Absent {
         was: Option<Was>,
+        place: u32,
     },
 }
 
@@ -63,11 +64,18 @@ pub(super) struct Folder {
     truncates: u32,
     unresolved: u64,
     columns: usize,
+    /// Number of the position of the events at hand.
+    place: u32,
 }
 
 impl Folder {
     pub(super) fn new(columns: usize) -> Self {
-        Self { states: Vec::new(), truncates: 0, unresolved: 0, columns }
+        Self { states: Vec::new(), truncates: 0, unresolved: 0, columns, place: 0 }
+    }
+
+    /// The events from here on have another position than those before.
+    pub(super) fn next_place(&mut self) {
+        self.place += 1;
     }
 
     pub(super) fn truncate(&mut self) {
@@ -83,13 +91,14 @@ impl Folder {
     }
 
     pub(super) fn delete(&mut self, key: KeyId) {
+        let place = self.place;
         let state = self.state(key);
         let was = match std::mem::replace(&mut state.row, Row::Before) {
             Row::Before => Some(Was::Before),
             Row::Present(image) => Some(Was::Image(image)),
-            Row::Absent { was } => was,
+            Row::Absent { .. } => None,
         };
-        *state = KeyState { row: Row::Absent { was }, changed: true, touched: true, ..*state };
+        *state = KeyState { row: Row::Absent { was, place }, changed: true, touched: true, ..*state };
     }
 
     /// A snapshot read ranks below any change of its key: it fills only what the changes left without a value.
@@ -128,12 +137,14 @@ impl Folder {
     /// Where an unset column of an event on `key` comes from: the row before it, or the row that a key change continues.
     fn cell(&mut self, key: KeyId, old: Option<KeyId>, column: usize) -> Cell {
         debug_assert!(column < self.columns);
-        let from = old.unwrap_or(key);
+        let (from, here) = (old.unwrap_or(key), self.place);
         let cell = match (&self.state(from).row, old) {
             (Row::Before, _) => Cell::Before(from),
             (Row::Present(image), _) => image.cell(column),
-            (Row::Absent { was: Some(Was::Before) }, Some(_)) => Cell::Before(from),
-            (Row::Absent { was: Some(Was::Image(image)) }, Some(_)) => image.cell(column),
+            (Row::Absent { was: Some(was), place }, Some(_)) if *place == here => match was {
+                Was::Before => Cell::Before(from),
+                Was::Image(image) => image.cell(column),
+            },
             (Row::Absent { .. }, _) => Cell::Null,
         };
         if matches!(cell, Cell::Null) {
@@ -150,7 +161,7 @@ impl Folder {
         let truncates = self.truncates;
         let state = &mut self.states[key.index()];
         if state.truncates < truncates {
-            *state = KeyState { row: Row::Absent { was: None }, changed: false, touched: true, truncates };
+            *state = KeyState { row: Row::Absent { was: None, place: 0 }, changed: false, touched: true, truncates };
         }
         state
     }

@@ -19,6 +19,7 @@ use crate::conform::conform_batch;
 use crate::error::Result;
 use crate::key::{KeyEncoder, KeyId, KeyIndex};
 use crate::schema::TableSchema;
+use crate::sequence::position_of;
 
 /// What the events leave of each key that they touch.
 #[derive(Debug)]
@@ -59,8 +60,13 @@ pub fn collapse(events: &ChangeBatch, schema: &TableSchema) -> Result<Collapsed>
     let (order, repeated) = fold_order(events);
 
     let mut folder = Folder::new(schema.fields().len());
+    let mut position = None;
     for row in order {
         let at = row as usize;
+        let here = (events.domains().value(at), position_of(events.sequences().value(at)));
+        if position.replace(here) != Some(here) {
+            folder.next_place();
+        }
         let op = events.op(at)?;
         if op == Op::Truncate {
             folder.truncate();

@@ -15,7 +15,7 @@ use waterline_core::change::{ChangeBatch, key_fields};
 use waterline_core::collapse::{BeforeRows, Collapsed};
 use waterline_core::decode::{ChangeFormat, DecodeSettings, Decoder, Message};
 use waterline_core::format::TableState;
-use waterline_core::locate::KeySet;
+use waterline_core::locate::{KeyPruner, KeySet};
 use waterline_core::normalise::{ChangeBuilder, Pushed, RecordAt, RunState};
 use waterline_engine::locate::{Located, locate};
 use waterline_engine::write::DataWriter;
@@ -127,12 +127,12 @@ impl Subject {
         Self { runtime, loaded, state, collapsed: collapsed(&decoded(&changes(size))) }
     }
 
-    fn keys(&self) -> (KeySet, waterline_core::locate::KeyPruner) {
+    fn keys(&self) -> (KeySet, KeyPruner) {
         let (keys, encoder) = (self.collapsed.keys(), self.collapsed.encoder());
         KeySet::new(keys, encoder, key_fields(&schema()), |_| true).expect("the keys are the table's")
     }
 
-    fn locate(&self, (keys, pruner): (KeySet, waterline_core::locate::KeyPruner)) -> Located {
+    fn locate(&self, (keys, pruner): (KeySet, KeyPruner)) -> Located {
         let lake = &self.loaded.lake;
         let located = self.runtime.block_on(async { locate(lake, &lake.table(&table()).await?, &self.state, keys, &pruner).await });
         located.expect("the files can be read")

@@ -97,7 +97,7 @@ impl Shell {
 }
 
 impl Said {
-    fn of(command: &mut Command) -> Self {
+    pub(crate) fn of(command: &mut Command) -> Self {
         let output = command.stdin(Stdio::null()).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let said = Self { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) };

@@ -21,15 +21,16 @@ use waterline_testkit::oracle::{Event, State, fold};
 use waterline_testkit::world::World;
 
 /// A table of a history in an in-memory lake.
-struct Subject {
-    lake: Lake,
-    pair: Pair,
+pub(crate) struct Subject {
+    pub(crate) world: World,
+    pub(crate) lake: Lake,
+    pub(crate) pair: Pair,
     history: History,
     logged: Vec<Event>,
 }
 
 impl Subject {
-    async fn new(history: &History, properties: &[(&str, &str)]) -> Self {
+    pub(crate) async fn new(history: &History, properties: &[(&str, &str)]) -> Self {
         let world = World::in_memory(7);
         let catalog: Arc<dyn Catalog> = Arc::new(MemoryCatalog::new("memory://lake/warehouse", world.faults.clone()));
         let lake = Lake::new(catalog, world.env.clone());
@@ -39,7 +40,7 @@ impl Subject {
             ..TableSettings::default()
         };
         let pair = open_or_create_pair(&lake, &table, &table_schema(), &settings).await.unwrap();
-        let subject = Self { lake, pair, history: history.clone(), logged: Vec::new() };
+        let subject = Self { world, lake, pair, history: history.clone(), logged: Vec::new() };
         subject.load_baseline().await;
         subject
     }
@@ -70,15 +71,19 @@ impl Subject {
         assert!(matches!(outcome, waterline_core::format::CommitOutcome::Committed(_)));
     }
 
-    async fn log(&mut self, events: &[Event]) -> waterline_engine::log::LoggedBatch {
-        let planned_on = log_header(&self.pair.changelog.head().await.unwrap()).unwrap();
-        let entry = LogEntry {
+    /// What logs these events from where the changelog stands now.
+    pub(crate) async fn entry(&self, events: &[Event]) -> LogEntry {
+        LogEntry {
             events: change_batch(&table_schema(), events, 0, 0),
-            planned_on,
+            planned_on: log_header(&self.pair.changelog.head().await.unwrap()).unwrap(),
             positions: SourcePositions::default(),
             progress: Progress::default(),
             quarantined: 0,
-        };
+        }
+    }
+
+    pub(crate) async fn log(&mut self, events: &[Event]) -> waterline_engine::log::LoggedBatch {
+        let entry = self.entry(events).await;
         self.logged.extend(events.iter().cloned());
         match log(&self.lake, &self.pair.changelog, &entry).await.unwrap() {
             Logged::Committed(batch) => batch,
@@ -90,7 +95,7 @@ impl Subject {
         fold(&self.history.baseline, &self.logged, None).unwrap()
     }
 
-    async fn check(&self) {
+    pub(crate) async fn check(&self) {
         let head = self.pair.mirror.head().await.unwrap();
         let found =
             if head.version.is_none() { Vec::new() } else { read_rows(&self.lake.env, self.pair.mirror.as_ref(), &head).await.unwrap() };
@@ -119,7 +124,7 @@ async fn merged_in_the_end(history: &History, arrival: &Arrival) {
     subject.check().await;
 }
 
-fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test);
 }
 

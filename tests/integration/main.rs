@@ -1,6 +1,7 @@
 //! Tests of the whole: one binary, so that it links once.
 
 mod bad_input;
+mod cli;
 mod concurrency;
 mod conformance;
 mod crash;

@@ -29,7 +29,7 @@ impl Shell {
     /// A folder with a `waterline.toml` that has these sections beside the catalog's.
     pub(crate) fn new(sections: &str) -> Self {
         let shell = Self { folder: TempDir::new().unwrap() };
-        shell.write("waterline.toml", format!("{CATALOG}{sections}"));
+        shell.write("waterline.toml", &format!("{CATALOG}{sections}"));
         shell
     }
 
@@ -57,6 +57,11 @@ impl Shell {
     pub(crate) fn say(&self, args: &[&str]) -> Said {
         Said::of(&mut self.command(args))
     }
+
+    pub(crate) fn say_in(&self, folder: &str, args: &[&str]) -> Said {
+        Said::of(self.command(args).current_dir(self.path(folder)))
+    }
+
     /// The command must succeed.
     #[track_caller]
     pub(crate) fn run(&self, args: &[&str]) -> Said {

@@ -29,7 +29,7 @@ impl Shell {
     /// A folder with a `waterline.toml` that has these sections beside the catalog's.
     pub(crate) fn new(sections: &str) -> Self {
         let shell = Self { folder: TempDir::new().unwrap() };
-        shell.write("waterline.toml", &format!("{CATALOG}{sections}"));
+        shell.write("waterline.toml", format!("{CATALOG}{sections}"));
         shell
     }
 

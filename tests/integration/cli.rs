@@ -103,7 +103,7 @@ fn results_as_table_json_and_csv() {
     let first = json!({ "c_id": 1, "c_credit": row["c_credit"], "c_balance": balance, "c_since": since, "nothing": null, "empty": "" });
     assert_eq!((json.as_array().unwrap().len(), &json[0]), (2, &first));
     let csv = lake(&shell, &["query", query, "--output", "csv"]).out;
-    let lines: Vec<&str> = csv.split("\r\n").collect();
+    let lines: Vec<&str> = csv.split('\n').collect();
     assert_eq!(lines[0], "c_id,c_credit,c_balance,c_since,nothing,empty");
     assert_eq!(lines[1], format!("1,{},{},{since},,\"\"", row["c_credit"], row["c_balance"]));
     let table = lake(&shell, &["query", query]).out;

@@ -98,7 +98,8 @@ fn assert_setting(setting: &Setting, score: [&str; 2]) -> Shell {
     assert_last(&shell, WITH_TRUNCATES);
     assert_same("all_types", &shell.table("shop.all_types"), &all_types_without_nan());
     assert_same("evolve", &shell.table("shop.evolve"), &evolve_until_it_stops(score));
-    assert_same("nokey", &shell.table("shop.nokey"), &[]);
+    // The snapshot is a batch of its own; the batch with the update is not logged.
+    assert_same("nokey", &shell.table("shop.nokey"), &rows([&[("a", "1"), ("b", "one")], &[("a", "1"), ("b", "one")]]));
     shell
 }
 
@@ -229,7 +230,8 @@ fn mysql_replays_to_what_its_workload_says() {
     assert_same("all_types", &shell.table("shop.all_types"), &all_types);
     assert_same("order_lines", &shell.table("shop.order_lines"), &order_lines);
     assert_same("evolve", &shell.table("shop.evolve"), &evolve);
-    assert_same("nokey", &shell.table("shop.nokey"), &[]);
+    // The snapshot is a batch of its own; the batch with the update is not logged.
+    assert_same("nokey", &shell.table("shop.nokey"), &rows([&[("a", "1"), ("b", "one")], &[("a", "1"), ("b", "one")]]));
     assert_same("nokey2", &shell.table("shop.nokey2"), &rows([&[("a", "5"), ("b", "five")]]));
     assert_same("late", &shell.table("shop.late"), &rows([&[("id", "1"), ("v", "x")]]));
     let weird = rows([&[("Key Col", "1"), ("naïve·col", "ï"), ("select", "SEL"), ("a.b", "5")]]);

@@ -171,6 +171,11 @@ impl Record {
 }
 
 impl LogHeader {
+    /// Whether the domain was already logged past this point (DESIGN.md rule 3).
+    pub fn is_late(&self, domain: &str, sequence: &str) -> bool {
+        self.sequence_max.get(domain).is_some_and(|max| position_of(sequence) < position_of(max.as_str()))
+    }
+
     /// Whether the changelog may hold an event of this identity already.
     pub fn may_hold(&self, domain: &str, sequence: &str) -> bool {
         self.sequence_max.get(domain).is_some_and(|max| position_of(sequence) <= position_of(max.as_str()))

@@ -116,7 +116,7 @@ fn next_header(parent: &LogHeader, events: &ChangeBatch, entry: &LogEntry, repea
     }
     header.positions = positions.or(header.positions);
     let identities = (0..events.len()).map(|row| (events.domains().value(row), events.sequences().value(row)));
-    header.counts.late += identities.clone().filter(|(domain, sequence)| parent.may_hold(domain, sequence)).count() as u64;
+    header.counts.late += identities.clone().filter(|(domain, sequence)| parent.is_late(domain, sequence)).count() as u64;
     raise_sequences(&mut header.sequence_max, identities);
     header.event_time_max_us = header.event_time_max_us.max(arrow::compute::max(events.event_times()));
     header.counts.events += events.len() as u64;

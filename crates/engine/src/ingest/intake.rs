@@ -111,6 +111,9 @@ impl Intake {
 
     pub(super) fn begin_file(&mut self, file: &InputFile) {
         self.skip_to = self.positions.files.get(&file.url).cloned();
+        if self.skip_to.is_none() {
+            self.positions.reads_of_run = None;
+        }
         self.skipped_bytes = None;
         self.run = self.skip_to.as_ref().map_or_else(|| self.run.for_next_file(), |position| position.run.clone());
     }
@@ -200,13 +203,14 @@ impl Intake {
         Err(Error::internal("a table does not hold a record's columns even after it grew"))
     }
 
-    /// Counts the reads of a snapshot run from its first to its last.
+    /// Counts the reads of a snapshot run from its first to its last. Only a run that lies in one file is known to be complete:
+    /// parts of others may come in any order.
     fn follow_run(&mut self, change: &Change<'_>) {
         let reads = &mut self.positions.reads_of_run;
         match change.snapshot() {
             SnapshotMark::First | SnapshotMark::FirstOfTable => *reads = Some(1),
             SnapshotMark::Middle => *reads = reads.map(|reads| reads + 1),
-            SnapshotMark::Last | SnapshotMark::LastOfTable => self.ended_run = Some(reads.take().unwrap_or(0) + 1),
+            SnapshotMark::Last | SnapshotMark::LastOfTable => self.ended_run = reads.take().map(|reads| reads + 1),
             SnapshotMark::None | SnapshotMark::Incremental => *reads = None,
         }
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub use landing::{LandingFile, list as list_files};
 pub use report::{RunReport, TableOutcome, TableReport};
 use waterline_core::decode::{Change, ChangeFormat, DecodeSettings, Decoder, Message};
-use waterline_core::error::{Error, ErrorKind, Result};
+use waterline_core::error::{Error, Result};
 use waterline_core::table::TableName;
 
 use self::intake::{Intake, IntakeSettings, IntakeState};
@@ -475,9 +475,4 @@ impl<'a> Job<'a> {
         }
         again
     }
-}
-
-/// The exit code that a kind of error leads to is the worst of all tables.
-pub fn worst(errors: impl Iterator<Item = ErrorKind>) -> u8 {
-    errors.map(ErrorKind::exit_code).max().unwrap_or(0)
 }

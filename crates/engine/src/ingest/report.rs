@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use waterline_core::error::{Error, Result};
+use waterline_core::error::Result;
 use waterline_core::record::LogHeader;
 use waterline_core::table::TableName;
 
@@ -43,13 +43,6 @@ pub struct RunReport {
     pub tables: Vec<TableOutcome>,
     pub decode_time: Duration,
     pub bytes_read: u64,
-}
-
-impl RunReport {
-    /// The error that decides how the process ends.
-    pub fn worst(&self) -> Option<&Error> {
-        self.tables.iter().filter_map(|table| table.result.as_ref().err()).max_by_key(|error| error.kind().exit_code())
-    }
 }
 
 impl TableReport {

@@ -16,7 +16,7 @@ use roaring::RoaringTreemap;
 use waterline_core::change::Op;
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{Commit, DataFile, NewDataFile, Operation, Removal, TableFormat, TableState};
-use waterline_core::record::{BatchOrdinal, Kind, LogHeader, RECORD, Record, log_header, raise_sequences, record_of};
+use waterline_core::record::{Kind, LogHeader, RECORD, Record, log_header, raise_sequences, record_of};
 use waterline_core::schema::TableSchema;
 
 use self::events::Pending;
@@ -254,9 +254,4 @@ impl<'a> Fold<'a> {
 
 fn record_admits(record: &Record, event_time_us: i64) -> bool {
     record.baseline.admits(event_time_us)
-}
-
-/// Header and ordinal up to which a mirror lags its changelog.
-pub fn lag(record: &Record, header: &LogHeader) -> Option<(BatchOrdinal, BatchOrdinal)> {
-    (header.last_with_events > record.folded).then_some((record.folded, header.last_with_events))
 }

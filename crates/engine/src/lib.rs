@@ -1,7 +1,9 @@
 //! Does what `waterline-core` decides: reads, writes and commits, through an object store and a table format.
 
+pub mod as_of;
 mod bytes_in;
 mod commit;
+mod events;
 pub mod ingest;
 pub mod lake;
 pub mod load;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::format::{TableState, VersionInfo};
-use crate::sequence::{Domain, Sequence, position_of};
+use crate::sequence::{Domain, SequenceMax};
 
 /// Summary and table property of a mirror's [`Record`].
 pub const RECORD: &str = "waterline.record";
@@ -63,8 +63,8 @@ pub struct Record {
     pub folded: BatchOrdinal,
     /// Cumulative.
     pub event_time_max_us: Option<i64>,
-    /// Highest folded sequence per domain.
-    pub sequence_max: BTreeMap<Domain, Sequence>,
+    /// Of what was folded.
+    pub sequence_max: SequenceMax,
     /// Whether anything but snapshot reads was folded since the baseline.
     pub has_changes: bool,
 }
@@ -77,8 +77,8 @@ pub struct LogHeader {
     pub last_with_events: BatchOrdinal,
     /// URL of the immutable file with the source positions.
     pub positions: Option<String>,
-    /// Highest logged sequence per domain.
-    pub sequence_max: BTreeMap<Domain, Sequence>,
+    /// Of what was logged.
+    pub sequence_max: SequenceMax,
     pub event_time_max_us: Option<i64>,
     /// Newest in-order event time per source partition that feeds this table.
     pub frontiers: BTreeMap<String, i64>,
@@ -144,15 +144,9 @@ impl Record {
             baseline: Baseline::EMPTY,
             folded: BatchOrdinal(0),
             event_time_max_us: None,
-            sequence_max: BTreeMap::new(),
+            sequence_max: SequenceMax::default(),
             has_changes: false,
         }
-    }
-
-    /// Whether the domain's order was already folded past this point (DESIGN.md rule 3). Events of one position are
-    /// of different keys, so none of them is late because another was folded.
-    pub fn is_late(&self, domain: &str, sequence: &str) -> bool {
-        self.sequence_max.get(domain).is_some_and(|max| position_of(sequence) < position_of(max.as_str()))
     }
 
     /// Whether nothing but snapshot reads was ever folded.
@@ -171,31 +165,8 @@ impl Record {
 }
 
 impl LogHeader {
-    /// Whether the domain was already logged past this point (DESIGN.md rule 3).
-    pub fn is_late(&self, domain: &str, sequence: &str) -> bool {
-        self.sequence_max.get(domain).is_some_and(|max| position_of(sequence) < position_of(max.as_str()))
-    }
-
-    /// Whether the changelog may hold an event of this identity already.
-    pub fn may_hold(&self, domain: &str, sequence: &str) -> bool {
-        self.sequence_max.get(domain).is_some_and(|max| position_of(sequence) <= position_of(max.as_str()))
-    }
-
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|e| Error::internal("a log header cannot be written").caused_by(e))
-    }
-}
-
-/// Raises the highest sequence of each domain to those of the events given.
-pub fn raise_sequences<'a>(highest: &mut BTreeMap<Domain, Sequence>, events: impl Iterator<Item = (&'a str, &'a str)>) {
-    for (domain, sequence) in events {
-        match highest.get_mut(domain) {
-            Some(max) if max.as_str() >= sequence => {}
-            Some(max) => *max = Sequence::from_text(sequence),
-            None => {
-                highest.insert(Domain(domain.into()), Sequence::from_text(sequence));
-            }
-        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! One table while its source is read: events are gathered until a batch is full, then logged and, where asked for, merged.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use waterline_core::change::ChangeBatch;
 use waterline_core::decode::{Change, DecodeSettings, SnapshotMark};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::normalise::{ChangeBuilder, Pushed, RecordAt, RunState};
@@ -11,11 +13,12 @@ use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
 
 use super::lines::Cursor;
+use super::records::Records;
 use super::report::TableReport;
 use super::{Mode, OnError};
 use crate::bytes_in::InputFile;
 use crate::lake::{Lake, Limits};
-use crate::log::{LogEntry, Logged, Progress, is_news, log, read_positions};
+use crate::log::{LogEntry, Logged, Progress, is_news, log, misplaced, read_positions};
 use crate::merge::{Pair, catch_up};
 use crate::quarantine::{BadRecord, Quarantine};
 use crate::tables::{grow_pair, with_declarations};
@@ -36,6 +39,10 @@ pub(super) struct Intake {
     /// Where that ended, once it is reached.
     skipped_bytes: Option<u64>,
     bad: Vec<BadRecord>,
+    /// Of the events logged and gathered.
+    domains: Vec<Arc<str>>,
+    /// Behind the events gathered, while there are several domains.
+    records: Records,
     /// Reads of the snapshot run that the last event ended.
     ended_run: Option<u64>,
     pub state: IntakeState,
@@ -80,12 +87,14 @@ impl Intake {
             pair,
             settings,
             declared,
-            header,
             positions,
             run: RunState::default(),
             skip_to: None,
             skipped_bytes: None,
             bad: Vec::new(),
+            domains: header.sequence_max.domains().map(Arc::from).collect(),
+            records: Records::default(),
+            header,
             ended_run: None,
             state: IntakeState::Open,
             report: TableReport::new(table),
@@ -102,7 +111,7 @@ impl Intake {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.builder.memory_bytes()
+        self.builder.memory_bytes() + self.records.memory_bytes()
     }
 
     pub(super) fn header(&self) -> &LogHeader {
@@ -159,7 +168,8 @@ impl Intake {
     pub(super) async fn push(&mut self, change: &Change<'_>, line: &[u8], file: &InputFile, before: &Cursor, decode: &DecodeSettings) {
         self.report.rows_read += 1;
         let at = RecordAt { file: &file.url, record: before.records + 1 };
-        let pushed = self.push_growing(change, at, file, before, decode).await;
+        self.meet_domain(change, file, before).await;
+        let pushed = self.push_growing(change, at, line, file, before, decode).await;
         let Err(error) = pushed else { return };
         let error = if error.context().iter().any(|(key, _)| *key == "record") {
             error
@@ -187,13 +197,21 @@ impl Intake {
         &mut self,
         change: &Change<'_>,
         at: RecordAt<'_>,
+        line: &[u8],
         file: &InputFile,
         before: &Cursor,
         decode: &DecodeSettings,
     ) -> Result<()> {
         for _ in 0..2 {
+            if !self.is_open() {
+                return Ok(());
+            }
+            let first = self.builder.len();
             match self.builder.push(change, at, &mut self.run)? {
                 Pushed::Added => {
+                    if self.domains.len() > 1 {
+                        self.records.push(file, before, line, first..self.builder.len());
+                    }
                     self.follow_run(change);
                     return Ok(());
                 }
@@ -201,6 +219,18 @@ impl Intake {
             }
         }
         Err(Error::internal("a table does not hold a record's columns even after it grew"))
+    }
+
+    /// A second domain begins a batch: from then on events may turn out to have no place in the table's order.
+    async fn meet_domain(&mut self, change: &Change<'_>, file: &InputFile, before: &Cursor) {
+        let domain = self.builder.domain(change);
+        if self.domains.contains(&domain) {
+            return;
+        }
+        if self.domains.len() == 1 && !self.builder.is_empty() {
+            self.flush(Some((file, before)), Progress::default()).await;
+        }
+        self.domains.push(domain);
     }
 
     /// Counts the reads of a snapshot run from its first to its last. Only a run that lies in one file is known to be complete:
@@ -248,7 +278,7 @@ impl Intake {
         // A batch ends with a run of snapshot reads, so that the mirror then holds just the run.
         self.ended_run.is_some()
             || self.builder.len() >= self.settings.limits.batch_rows
-            || self.builder.memory_bytes() >= self.settings.limits.batch_bytes
+            || self.memory_bytes() >= self.settings.limits.batch_bytes
     }
 
     /// Logs what was gathered, and merges it where asked for.
@@ -265,8 +295,9 @@ impl Intake {
     }
 
     async fn try_flush(&mut self, progress: Progress) -> Result<()> {
+        let events = self.builder.finish()?;
         let entry = LogEntry {
-            events: self.builder.finish()?,
+            events: self.without_misplaced(events).await?,
             planned_on: self.header.clone(),
             positions: self.positions.clone(),
             progress,
@@ -293,6 +324,22 @@ impl Intake {
             self.report.merged(catch_up(&self.lake, &self.pair, Some(&logged), &self.settings.limits).await?);
         }
         Ok(())
+    }
+
+    /// Puts aside the records of events that have no place in the table's order, or fails with the first of them.
+    async fn without_misplaced(&mut self, events: ChangeBatch) -> Result<ChangeBatch> {
+        let records = std::mem::take(&mut self.records);
+        let mut misplaced = misplaced(&self.lake, &self.pair.changelog, &self.header, &events).await?;
+        if misplaced.is_empty() {
+            return Ok(events);
+        }
+        if self.settings.on_error == OnError::Stop {
+            return Err(records.place(misplaced.swap_remove(0)));
+        }
+        let (events, bad) = records.take_out(&misplaced, &events)?;
+        self.bad.extend(bad);
+        self.ended_run = None;
+        Ok(events)
     }
 
     /// Merges what earlier jobs only logged.

@@ -3,6 +3,7 @@
 mod intake;
 mod landing;
 mod lines;
+mod records;
 mod report;
 mod schemas;
 mod watermark;

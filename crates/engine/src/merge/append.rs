@@ -20,7 +20,7 @@ impl Fold<'_> {
         let mut late_truncate = false;
         for row in order {
             let at = row as usize;
-            let late = self.record.is_late(events.domains().value(at), events.sequences().value(at));
+            let late = self.record.sequence_max.is_late(events.domains().value(at), events.sequences().value(at));
             change.late += u64::from(late);
             match events.op(at)? {
                 Op::Create => rows.push(row),

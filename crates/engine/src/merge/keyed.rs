@@ -7,7 +7,7 @@ use arrow::compute::filter_record_batch;
 use roaring::RoaringTreemap;
 use waterline_core::change::{ChangeBatch, Op, key_fields};
 use waterline_core::collapse::{BeforeRows, Collapsed, collapse};
-use waterline_core::error::{Error, ErrorKind, Result};
+use waterline_core::error::Result;
 use waterline_core::format::{Removal, TableState};
 use waterline_core::key::KeyId;
 use waterline_core::locate::KeySet;
@@ -26,7 +26,6 @@ const MERGE_MODE: &str = "write.merge.mode";
 impl Fold<'_> {
     pub(super) async fn merge_keyed(&self, stages: &mut Stages) -> Result<Change> {
         let started = self.lake.env.clock.now_us();
-        self.check_domains()?;
         let split = self.split()?;
         if split.late_truncate {
             return self.refold_all(split.late, stages).await;
@@ -122,21 +121,6 @@ impl Fold<'_> {
         live_rows(self.lake, &self.pair.mirror, &self.base).await
     }
 
-    /// A truncate in a table with several domains has no place in their order (DESIGN.md rule 3).
-    fn check_domains(&self) -> Result<()> {
-        let events = &self.pending.events;
-        let mut domains: HashSet<&str> = self.record.sequence_max.keys().map(|domain| domain.0.as_str()).collect();
-        domains.extend((0..events.len()).map(|row| events.domains().value(row)));
-        if domains.len() > 1 && self.pending.log_truncates {
-            return Err(Error::new(
-                ErrorKind::BadInput,
-                "the source truncated a table whose events come from several domains; their order cannot be known",
-            )
-            .with("table", self.pair.mirror.name()));
-        }
-        Ok(())
-    }
-
     /// Divides the admitted events into those that go on from the mirror's rows and keys whose history must be read.
     fn split(&self) -> Result<Split> {
         let events = &self.pending.events;
@@ -145,7 +129,7 @@ impl Fold<'_> {
         let mut keep = Vec::with_capacity(events.len());
         for row in 0..events.len() {
             let admitted = self.record.baseline.admits(times.value(row));
-            let late = admitted && self.record.is_late(events.domains().value(row), events.sequences().value(row));
+            let late = admitted && self.record.sequence_max.is_late(events.domains().value(row), events.sequences().value(row));
             let op = events.op(row)?;
             split.late += u64::from(late);
             split.late_truncate |= late && op == Op::Truncate;

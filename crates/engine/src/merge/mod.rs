@@ -16,7 +16,7 @@ use roaring::RoaringTreemap;
 use waterline_core::change::Op;
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{Commit, DataFile, NewDataFile, Operation, Removal, TableFormat, TableState};
-use waterline_core::record::{Kind, LogHeader, RECORD, Record, log_header, raise_sequences, record_of};
+use waterline_core::record::{Kind, LogHeader, RECORD, Record, log_header, record_of};
 use waterline_core::schema::TableSchema;
 
 use self::events::Pending;
@@ -239,10 +239,7 @@ impl<'a> Fold<'a> {
         let folded = |row: &usize| record_admits(&self.record, events.event_times().value(*row));
         let times = (0..events.len()).filter(folded).map(|row| events.event_times().value(row));
         record.event_time_max_us = record.event_time_max_us.max(times.max());
-        raise_sequences(
-            &mut record.sequence_max,
-            (0..events.len()).map(|row| (events.domains().value(row), events.sequences().value(row))),
-        );
+        record.sequence_max.raise((0..events.len()).map(|row| (events.domains().value(row), events.sequences().value(row))));
         record.has_changes |= (0..events.len()).filter(folded).any(|row| events.ops().value(row) != Op::Read.as_str());
         Ok(record)
     }

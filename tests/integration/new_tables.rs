@@ -62,3 +62,40 @@ fn a_table_that_is_switched_on_later_gets_its_events_from_files_that_were_read()
     waterline(lake.path(), &["run"]);
     assert_eq!((ids(lake.path(), "a"), ids(lake.path(), "b")), ("id\n1\n4\n".into(), "id\n2\n3\n".into()));
 }
+
+fn bytes_read(lake: &Path) -> u64 {
+    let report: serde_json::Value = serde_json::from_str(&waterline(lake, &["run", "--output", "json"])).unwrap();
+    report["bytes_read"].as_u64().unwrap()
+}
+
+#[test]
+fn files_without_events_of_a_table_are_read_once() {
+    let lake = lake("in/");
+    let put = |name: &str, lines: String| {
+        fs::create_dir_all(lake.path().join("in")).unwrap();
+        fs::write(lake.path().join("in").join(name), lines).unwrap();
+    };
+    let versions = |table: &str| fs::read_dir(lake.path().join(format!("warehouse/shop/{table}__changelog/metadata"))).unwrap().count();
+    put("0.jsonl", event("a", 9));
+    put("1.jsonl", event("b", 8));
+    assert!(bytes_read(lake.path()) > 0);
+    assert_eq!(bytes_read(lake.path()), 0);
+    // Nothing of it is newer than what was read, nor of the other table.
+    put("2.jsonl", event("a", 3));
+    assert!(bytes_read(lake.path()) > 0);
+    let before = (versions("a"), versions("b"));
+    assert_eq!(bytes_read(lake.path()), 0);
+    assert_eq!((versions("a"), versions("b")), before, "no commits without news");
+    assert_eq!((ids(lake.path(), "a"), ids(lake.path(), "b")), ("id\n3\n9\n".into(), "id\n8\n".into()));
+}
+
+#[test]
+fn a_table_that_fails_does_not_hide_one_that_comes_after_it() {
+    let lake = lake("in/");
+    fs::create_dir_all(lake.path().join("in")).unwrap();
+    let bad = event("a", 1).replace(r#""id":1"#, r#""id":"one""#);
+    fs::write(lake.path().join("in/0.jsonl"), bad + &event("b", 2)).unwrap();
+    let run = Command::new(env!("CARGO_BIN_EXE_waterline")).current_dir(lake.path()).arg("run").output().unwrap();
+    assert_eq!(run.status.code(), Some(1));
+    assert_eq!(ids(lake.path(), "b"), "id\n2\n");
+}

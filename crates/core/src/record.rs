@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use arrow::array::BooleanArray;
 use serde::{Deserialize, Serialize};
 
+use crate::change::{ChangeBatch, Op};
 use crate::error::{Error, Result};
 use crate::format::{TableState, VersionInfo};
-use crate::sequence::{Domain, SequenceMax};
+use crate::sequence::{Domain, SequenceMax, position_of};
 
 /// Summary and table property of a mirror's [`Record`].
 pub const RECORD: &str = "waterline.record";
@@ -42,14 +44,41 @@ pub struct Baseline {
     pub until_us: Option<i64>,
     /// Tag of the anchor snapshot that holds the baseline's rows; `None` when there are none.
     pub anchor: Option<String>,
+    /// The run of snapshot reads that it is made of, if it is.
+    #[serde(default)]
+    pub run: Option<RunBaseline>,
+}
+
+/// What of a run of snapshot reads is in a baseline: the reads that were logged up to a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunBaseline {
+    pub domain: Domain,
+    /// Position that all reads of the run share, see [`crate::sequence`].
+    pub position: String,
+    pub upto: BatchOrdinal,
 }
 
 impl Baseline {
-    pub const EMPTY: Self = Self { at_us: None, until_us: None, anchor: None };
+    pub const EMPTY: Self = Self { at_us: None, until_us: None, anchor: None, run: None };
 
-    /// Whether an event of this time folds onto the baseline (DESIGN.md rule 9).
+    /// Whether events of this time fold onto the baseline (DESIGN.md rule 9).
     pub fn admits(&self, event_time_us: i64) -> bool {
         self.at_us.is_none_or(|at| event_time_us > at)
+    }
+
+    /// Which of the logged events fold onto the baseline: the newer ones, and what the run that it is made of lacks. That is the
+    /// run's reads that were logged after it was taken, and other domains.
+    pub fn admitted(&self, events: &ChangeBatch) -> Result<BooleanArray> {
+        let newer = |row: usize| self.admits(events.event_times().value(row));
+        let Some(run) = &self.run else { return Ok((0..events.len()).map(|row| Some(newer(row))).collect()) };
+        let batches = events.batches()?;
+        let is_lacking = |row: usize| {
+            events.domains().value(row) != run.domain.0
+                || events.ops().value(row) == Op::Read.as_str()
+                    && position_of(events.sequences().value(row)) == run.position
+                    && batches.value(row) > run.upto.0
+        };
+        Ok((0..events.len()).map(|row| Some(newer(row) || is_lacking(row))).collect())
     }
 }
 

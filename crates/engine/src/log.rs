@@ -130,7 +130,9 @@ fn next_header(parent: &LogHeader, events: &ChangeBatch, entry: &LogEntry, repea
     if let Some(watermark) = parent.watermark_us {
         header.counts.below_watermark += events.event_times().iter().flatten().filter(|time| *time <= watermark).count() as u64;
     }
-    header.run = entry.ended_run.and_then(|reads| ended_run(&entry.events, reads, header.batch)).or(header.run);
+    let run = entry.ended_run.and_then(|reads| ended_run(&entry.events, reads, header.batch)).or(header.run);
+    // Of a table with several domains a run holds a part only.
+    header.run = run.filter(|_| header.sequence_max.domains().count() == 1);
     header.frontiers.extend(entry.progress.frontiers.clone());
     header.complete_until_us = header.complete_until_us.max(entry.progress.complete_until_us);
     header.watermark_us = header.watermark_us.max(entry.progress.watermark_us);
@@ -211,8 +213,10 @@ async fn without_repeats(
 ) -> Result<(ChangeBatch, u64)> {
     let header = log_header(base)?;
     let (domains, sequences) = (events.domains(), events.sequences());
-    let suspects: HashSet<(&str, &str)> =
-        (0..events.len()).map(|row| (domains.value(row), sequences.value(row))).filter(|(d, s)| header.sequence_max.may_hold(d, s)).collect();
+    let suspects: HashSet<(&str, &str)> = (0..events.len())
+        .map(|row| (domains.value(row), sequences.value(row)))
+        .filter(|(d, s)| header.sequence_max.may_hold(d, s))
+        .collect();
     let logged = if suspects.is_empty() { HashSet::new() } else { logged_already(lake, changelog, base, &suspects).await? };
     let mut seen = HashSet::with_capacity(events.len());
     let keep: BooleanArray = (0..events.len())

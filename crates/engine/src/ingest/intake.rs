@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use waterline_core::change::ChangeBatch;
-use waterline_core::decode::{Change, DecodeSettings, SnapshotMark};
+use waterline_core::decode::{Change, DecodeSettings};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::normalise::{ChangeBuilder, Pushed, RecordAt, RunState};
 use waterline_core::positions::{FilePosition, FileVersion, SourcePositions};
@@ -33,6 +33,8 @@ pub(super) struct Intake {
     /// What reading goes on from.
     header: LogHeader,
     positions: SourcePositions,
+    /// Whether some of them are not in the header's.
+    has_new_positions: bool,
     run: RunState,
     /// How far the file at hand was read before this job.
     skip_to: Option<FilePosition>,
@@ -88,6 +90,7 @@ impl Intake {
             settings,
             declared,
             positions,
+            has_new_positions: false,
             run: RunState::default(),
             skip_to: None,
             skipped_bytes: None,
@@ -114,15 +117,8 @@ impl Intake {
         self.builder.memory_bytes() + self.records.memory_bytes()
     }
 
-    pub(super) fn header(&self) -> &LogHeader {
-        &self.header
-    }
-
     pub(super) fn begin_file(&mut self, file: &InputFile) {
         self.skip_to = self.positions.files.get(&file.url).cloned();
-        if self.skip_to.is_none() {
-            self.positions.reads_of_run = None;
-        }
         self.skipped_bytes = None;
         self.run = self.skip_to.as_ref().map_or_else(|| self.run.for_next_file(), |position| position.run.clone());
     }
@@ -154,14 +150,17 @@ impl Intake {
     }
 
     fn mark_position(&mut self, file: &InputFile, cursor: &Cursor, complete: bool) {
-        let position = FilePosition {
-            offset_bytes: cursor.offset_bytes,
-            records: cursor.records,
-            prefix_hash: cursor.prefix_hash(),
-            seen: FileVersion { size_bytes: file.size_bytes, mark: file.mark.clone(), complete },
-            run: self.run.clone(),
-        };
+        let position = cursor.position(file, complete, self.run.clone());
+        self.has_new_positions |= self.positions.files.get(&file.url) != Some(&position);
         self.positions.files.insert(file.url.clone(), position);
+    }
+
+    /// Takes files for read that were, when nobody knew of this table yet.
+    pub(super) fn has_nothing_in(&mut self, files: &[(String, FilePosition)]) {
+        for (url, position) in files {
+            self.positions.files.entry(url.clone()).or_insert_with(|| position.clone());
+            self.has_new_positions = true;
+        }
     }
 
     /// Takes a change. The cursor stands before its line, so that a batch that is full ends there.
@@ -184,6 +183,7 @@ impl Intake {
         let is_bad_record = matches!(error.kind(), ErrorKind::BadInput | ErrorKind::SchemaChange);
         if is_bad_record && self.settings.on_error == OnError::Quarantine {
             self.bad.push(BadRecord::new(&file.url, before.records + 1, before.next_line_bytes(), line, &error));
+            self.positions.run.break_off();
             return;
         }
         if error.kind() == ErrorKind::SchemaChange {
@@ -212,7 +212,10 @@ impl Intake {
                     if self.domains.len() > 1 {
                         self.records.push(file, before, line, first..self.builder.len());
                     }
-                    self.follow_run(change);
+                    // Positions that are made of columns differ from read to read.
+                    if decode.sequence_by.is_empty() {
+                        self.ended_run = self.positions.run.read(change.snapshot(), self.run.position());
+                    }
                     return Ok(());
                 }
                 Pushed::Grow(schema) => self.grow(&schema, file, before, decode).await?,
@@ -231,18 +234,6 @@ impl Intake {
             self.flush(Some((file, before)), Progress::default()).await;
         }
         self.domains.push(domain);
-    }
-
-    /// Counts the reads of a snapshot run from its first to its last. Only a run that lies in one file is known to be complete:
-    /// parts of others may come in any order.
-    fn follow_run(&mut self, change: &Change<'_>) {
-        let reads = &mut self.positions.reads_of_run;
-        match change.snapshot() {
-            SnapshotMark::First | SnapshotMark::FirstOfTable => *reads = Some(1),
-            SnapshotMark::Middle => *reads = reads.map(|reads| reads + 1),
-            SnapshotMark::Last | SnapshotMark::LastOfTable => self.ended_run = reads.take().map(|reads| reads + 1),
-            SnapshotMark::None | SnapshotMark::Incremental => *reads = None,
-        }
     }
 
     /// Ends the batch and changes the schema of both tables.
@@ -289,12 +280,12 @@ impl Intake {
         if let Some((file, cursor)) = at.filter(|_| self.skip_to.is_none()) {
             self.mark_position(file, cursor, false);
         }
-        if let Err(error) = self.try_flush(progress).await {
+        if let Err(error) = self.try_flush(progress, at.is_none()).await {
             self.fail(error.with("table", &self.table));
         }
     }
 
-    async fn try_flush(&mut self, progress: Progress) -> Result<()> {
+    async fn try_flush(&mut self, progress: Progress, is_end: bool) -> Result<()> {
         let events = self.builder.finish()?;
         let entry = LogEntry {
             events: self.without_misplaced(events).await?,
@@ -304,7 +295,8 @@ impl Intake {
             quarantined: self.bad.len() as u64,
             ended_run: self.ended_run.take(),
         };
-        if !is_news(&self.header, &entry) {
+        // At the end of a job it is news, too, that files were read which hold nothing for the table: else each job reads them.
+        if !is_news(&self.header, &entry) && !(is_end && self.has_new_positions) {
             return Ok(());
         }
         if !self.bad.is_empty() {
@@ -320,6 +312,7 @@ impl Intake {
         };
         self.report.logged(&self.header, &logged, self.lake.env.clock.now_us() - started);
         self.header = logged.header.clone();
+        self.has_new_positions = false;
         if self.settings.mode == Mode::Merge {
             self.report.merged(catch_up(&self.lake, &self.pair, Some(&logged), &self.settings.limits).await?);
         }
@@ -338,6 +331,7 @@ impl Intake {
         }
         let (events, bad) = records.take_out(&misplaced, &events)?;
         self.bad.extend(bad);
+        self.positions.run.break_off();
         self.ended_run = None;
         Ok(events)
     }

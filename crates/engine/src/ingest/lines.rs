@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use waterline_core::error::{Error, Result};
+use waterline_core::normalise::RunState;
+use waterline_core::positions::{FilePosition, FileVersion};
 use waterline_env::Env;
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -35,6 +37,17 @@ impl Cursor {
     /// Where the next line starts.
     pub(super) fn next_line_bytes(&self) -> u64 {
         self.offset_bytes + u64::from(self.is_line_fed)
+    }
+
+    /// The point as a position in its file.
+    pub(super) fn position(&self, file: &InputFile, complete: bool, run: RunState) -> FilePosition {
+        FilePosition {
+            offset_bytes: self.offset_bytes,
+            records: self.records,
+            prefix_hash: self.prefix_hash(),
+            seen: FileVersion { size_bytes: file.size_bytes, mark: file.mark.clone(), complete },
+            run,
+        }
     }
 
     fn pass(&mut self, line: &[u8]) {

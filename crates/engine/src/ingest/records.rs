@@ -31,8 +31,13 @@ struct Record {
 impl Records {
     pub(super) fn push(&mut self, file: &InputFile, before: &Cursor, line: &[u8], events: Range<usize>) {
         self.bytes += line.len() + file.url.len();
-        let record =
-            Record { file: file.url.clone(), number: before.records + 1, offset_bytes: before.next_line_bytes(), line: line.to_vec(), events };
+        let record = Record {
+            file: file.url.clone(),
+            number: before.records + 1,
+            offset_bytes: before.next_line_bytes(),
+            line: line.to_vec(),
+            events,
+        };
         self.records.push(record);
     }
 

@@ -109,13 +109,7 @@ impl Keys {
 
     /// Reads the domains of these keys from the changelog. That a key was the old one of a change need not be looked for:
     /// it has the change's delete.
-    async fn find_logged(
-        &mut self,
-        lake: &Lake,
-        changelog: &Arc<dyn TableFormat>,
-        of_rows: &[usize],
-        domains: &mut Domains,
-    ) -> Result<()> {
+    async fn find_logged(&mut self, lake: &Lake, changelog: &Arc<dyn TableFormat>, of_rows: &[usize], domains: &mut Domains) -> Result<()> {
         let only = of_rows.first().filter(|first| of_rows.iter().all(|domain| domain == *first));
         let (set, keys) = KeySet::new(&self.index, &self.encoder, self.fields.clone(), |_| true)?;
         let pruner = Elsewhere { keys, only: only.map(|domain| domains.0[*domain].clone()) };

@@ -124,11 +124,11 @@ impl Fold<'_> {
     /// Divides the admitted events into those that go on from the mirror's rows and keys whose history must be read.
     fn split(&self) -> Result<Split> {
         let events = &self.pending.events;
-        let times = events.event_times();
+        let admitted = self.record.baseline.admitted(events)?;
         let mut split = Split { in_order: events.clone(), refold: Vec::new(), late: 0, late_truncate: false };
         let mut keep = Vec::with_capacity(events.len());
         for row in 0..events.len() {
-            let admitted = self.record.baseline.admits(times.value(row));
+            let admitted = admitted.value(row);
             let late = admitted && self.record.sequence_max.is_late(events.domains().value(row), events.sequences().value(row));
             let op = events.op(row)?;
             split.late += u64::from(late);

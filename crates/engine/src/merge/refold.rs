@@ -155,8 +155,7 @@ impl Fold<'_> {
         let ordinals = events.column_by_name(BATCH).and_then(|c| c.as_primitive_opt::<Int64Type>());
         let ordinals = ordinals.ok_or_else(|| Error::corrupt("a changelog lacks a system column").with("column", BATCH))?;
         let upto = self.pending.upto.0;
-        Ok((0..all.len())
-            .map(|row| Some(ordinals.value(row) <= upto && self.record.baseline.admits(all.event_times().value(row))))
-            .collect())
+        let admitted = self.record.baseline.admitted(&all)?;
+        Ok((0..all.len()).map(|row| Some(ordinals.value(row) <= upto && admitted.value(row))).collect())
     }
 }

@@ -70,11 +70,11 @@ impl Folding {
     }
 
     fn upsert(&mut self, key: &Key, event: &Event) {
-        let before = match &event.old_key {
-            Some(old) => self.just_before(old, event.sequence),
-            None => self.rows.get(key),
+        let own = self.rows.get(key);
+        let image = match &event.old_key {
+            Some(old) => completed(event, &[self.just_before(old, event.sequence), own]),
+            None => completed(event, &[own]),
         };
-        let image = completed(event, before);
         self.rows.insert(key.clone(), image);
         self.changed.insert(key.clone());
     }
@@ -91,7 +91,7 @@ impl Folding {
                 fill_unresolved(image, event);
             }
         } else {
-            self.rows.insert(key.clone(), completed(event, None));
+            self.rows.insert(key.clone(), completed(event, &[]));
         }
     }
 
@@ -104,15 +104,13 @@ impl Folding {
     }
 }
 
-/// The event's image, with its unset columns taken from `before`.
-fn completed(event: &Event, before: Option<&Image>) -> Image {
+/// The event's image, with its unset columns taken from the first of the rows that knows them.
+fn completed(event: &Event, before: &[Option<&Image>]) -> Image {
     let mut image = Image { cells: event.image.clone(), unresolved: BTreeSet::new() };
     for column in &event.unset {
-        if let Some(cell) = before.and_then(|before| before.cells.get(column)) {
-            image.cells.insert(column.clone(), cell.clone());
-        }
-        if before.is_none_or(|before| before.unresolved.contains(column)) {
-            image.unresolved.insert(column.clone());
+        match before.iter().flatten().find(|before| !before.unresolved.contains(column)) {
+            Some(before) => image.cells.extend(before.cells.get(column).map(|cell| (column.clone(), cell.clone()))),
+            None => drop(image.unresolved.insert(column.clone())),
         }
     }
     image

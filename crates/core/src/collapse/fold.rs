@@ -21,10 +21,6 @@ pub(super) enum Cell {
 }
 
 impl Cell {
-    fn before(key: KeyId) -> Self {
-        Self::Before(key, Box::new(Self::Null))
-    }
-
     /// The cell, and where it comes to nothing the other.
     fn or(self, other: Self) -> Self {
         match self {
@@ -65,7 +61,7 @@ enum Row {
 impl Row {
     fn cell(&self, key: KeyId, column: usize) -> Cell {
         match self {
-            Self::Before => Cell::before(key),
+            Self::Before => Cell::Before(key, Box::new(Cell::Null)),
             Self::Present(image) => image.cell(column),
             Self::Absent { .. } => Cell::Null,
         }
@@ -158,20 +154,18 @@ impl Folder {
     }
 
     /// Where an unset column of an event on `key` comes from: the row before it, or the row that a key change continues. Where
-    /// that one is not known, as when a dump holds the row under its new key already, it is the row of the key itself.
+    /// the old key has none, as when a dump holds the row under its new key already, it is the row of the key itself.
     fn cell(&mut self, key: KeyId, old: Option<KeyId>, column: usize) -> Cell {
         debug_assert!(column < self.columns);
         let (from, here) = (old.unwrap_or(key), self.place);
-        let mut cell = match (&self.state(from).row, old) {
-            (Row::Absent { was: Some(was), place }, Some(_)) if *place == here => match was {
-                Was::Before => Cell::before(from),
-                Was::Image(image) => image.cell(column),
-            },
-            (row, _) => row.cell(from, column),
+        let own = if old.is_some() { self.state(key).row.cell(key, column) } else { Cell::Null };
+        let cell = match &self.state(from).row {
+            Row::Absent { was: Some(Was::Image(image)), place } if old.is_some() && *place == here => image.cell(column),
+            Row::Absent { was: Some(Was::Before), place } if old.is_some() && *place == here => Cell::Before(from, Box::new(own)),
+            Row::Present(image) => image.cell(column),
+            Row::Before => Cell::Before(from, Box::new(own)),
+            Row::Absent { .. } => own,
         };
-        if old.is_some() {
-            cell = cell.or(self.state(key).row.cell(key, column));
-        }
         if matches!(cell, Cell::Null) {
             self.unresolved += 1;
         }

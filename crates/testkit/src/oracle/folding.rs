@@ -70,11 +70,8 @@ impl Folding {
     }
 
     fn upsert(&mut self, key: &Key, event: &Event) {
-        let own = self.rows.get(key);
-        let image = match &event.old_key {
-            Some(old) => completed(event, &[self.just_before(old, event.sequence), own]),
-            None => completed(event, &[own]),
-        };
+        let continued = event.old_key.as_ref().and_then(|old| self.just_before(old, event.sequence));
+        let image = completed(event, continued.or_else(|| self.rows.get(key)));
         self.rows.insert(key.clone(), image);
         self.changed.insert(key.clone());
     }
@@ -91,7 +88,7 @@ impl Folding {
                 fill_unresolved(image, event);
             }
         } else {
-            self.rows.insert(key.clone(), completed(event, &[]));
+            self.rows.insert(key.clone(), completed(event, None));
         }
     }
 
@@ -104,13 +101,15 @@ impl Folding {
     }
 }
 
-/// The event's image, with its unset columns taken from the first of the rows that knows them.
-fn completed(event: &Event, before: &[Option<&Image>]) -> Image {
+/// The event's image, with its unset columns taken from `before`.
+fn completed(event: &Event, before: Option<&Image>) -> Image {
     let mut image = Image { cells: event.image.clone(), unresolved: BTreeSet::new() };
     for column in &event.unset {
-        match before.iter().flatten().find(|before| !before.unresolved.contains(column)) {
-            Some(before) => image.cells.extend(before.cells.get(column).map(|cell| (column.clone(), cell.clone()))),
-            None => drop(image.unresolved.insert(column.clone())),
+        if let Some(cell) = before.and_then(|before| before.cells.get(column)) {
+            image.cells.insert(column.clone(), cell.clone());
+        }
+        if before.is_none_or(|before| before.unresolved.contains(column)) {
+            image.unresolved.insert(column.clone());
         }
     }
     image

@@ -4,7 +4,7 @@
 //! engine orders a changelog by `ORDER BY _domain, _sequence`. The last part tells apart the events that one event of
 //! the source gave (a `COPY`, a change of key, the reads of a snapshot): with a key it is made of the key and whether
 //! the row goes, so that it is the same however the source's event was cut into files and batches; without a key it is
-//! the place in the run of such events, and the row. What comes before it is the position.
+//! the place in the transaction, or else in the run of such events, and the row. What comes before it is the position.
 
 use std::collections::BTreeMap;
 use std::fmt;

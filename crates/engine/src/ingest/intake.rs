@@ -151,7 +151,7 @@ impl Intake {
 
     fn mark_position(&mut self, file: &InputFile, cursor: &Cursor, complete: bool) {
         let position = cursor.position(file, complete, self.run.clone());
-        self.has_new_positions |= self.positions.files.get(&file.url) != Some(&position);
+        self.has_new_positions |= !cursor.is_blank() && self.positions.files.get(&file.url) != Some(&position);
         self.positions.files.insert(file.url.clone(), position);
     }
 

@@ -22,16 +22,22 @@ pub(super) struct Cursor {
     hash: Xxh3Default,
     /// Whether the line feed is there.
     is_line_fed: bool,
+    /// Whether there is nothing but space before the point.
+    is_blank: bool,
 }
 
 impl Cursor {
     fn start() -> Self {
-        Self { offset_bytes: 0, records: 0, hash: Xxh3Default::new(), is_line_fed: false }
+        Self { offset_bytes: 0, records: 0, hash: Xxh3Default::new(), is_line_fed: false, is_blank: true }
     }
 
     /// Hash of the bytes before the point.
     pub(super) fn prefix_hash(&self) -> u64 {
         self.hash.digest()
+    }
+
+    pub(super) fn is_blank(&self) -> bool {
+        self.is_blank
     }
 
     /// Where the next line starts.
@@ -58,6 +64,7 @@ impl Cursor {
         let text = line.strip_suffix(b"\n");
         self.is_line_fed = text.is_some();
         let text = text.unwrap_or(line);
+        self.is_blank &= text.trim_ascii_start().is_empty();
         self.hash.update(text);
         self.offset_bytes += text.len() as u64;
         self.records += 1;

@@ -296,7 +296,8 @@ impl Intake {
             ended_run: self.ended_run.take(),
         };
         // At the end of a job it is news, too, that files were read which hold nothing for the table: else each job reads them.
-        if !is_news(&self.header, &entry) && !(is_end && self.has_new_positions) {
+        let has_news = is_news(&self.header, &entry) || is_end && self.has_new_positions;
+        if !has_news {
             return Ok(());
         }
         if !self.bad.is_empty() {

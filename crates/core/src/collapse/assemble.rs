@@ -86,17 +86,28 @@ fn patch(at: usize, events: &ArrayRef, images: &[&Image], before: &BeforeRows, u
         .iter()
         .map(|image| match image.patches.iter().find(|(column, _)| *column == at) {
             None => (0, image.row as usize),
-            Some((_, Cell::Event(row))) => (0, *row as usize),
-            Some((_, Cell::Null)) => (2, 0),
-            Some((_, Cell::BeforeElse(key, event))) => before.by_key.get(key).map_or((0, *event as usize), |row| (1, *row as usize)),
-            Some((_, Cell::Before(key))) => match before.by_key.get(key) {
-                Some(row) => (1, *row as usize),
-                None => {
-                    *unresolved += 1;
-                    (2, 0)
-                }
-            },
+            Some((_, cell)) => place(cell, before, unresolved),
         })
         .collect();
     Ok(interleave(&[events.as_ref(), rows_before.as_ref(), null.as_ref()], &indices)?)
+}
+
+/// Which of the sources a cell comes from, and its row there.
+fn place(cell: &Cell, before: &BeforeRows, unresolved: &mut u64) -> (usize, usize) {
+    let mut at = cell;
+    while let Cell::Before(key, rest) = at {
+        if let Some(row) = before.by_key.get(key) {
+            return (1, *row as usize);
+        }
+        at = rest;
+    }
+    match (at, cell) {
+        (Cell::Event(row), _) => (0, *row as usize),
+        // Counted when it was folded.
+        (_, Cell::Null) => (2, 0),
+        _ => {
+            *unresolved += 1;
+            (2, 0)
+        }
+    }
 }

@@ -22,13 +22,13 @@ pub struct Split {
 
 /// Divides events that follow upon the state of `record`.
 pub fn split(events: &ChangeBatch, record: &Record) -> Result<Split> {
-    let times = events.event_times();
+    let admitted = record.baseline.admitted(events)?;
     let (mut refold, mut late_events, mut late_truncate) = (Vec::new(), 0, false);
     let mut in_order = Vec::with_capacity(events.len());
     let mut deleted = None;
     for row in 0..events.len() {
-        let admitted = record.baseline.admits(times.value(row));
-        let late = admitted && record.is_late(events.domains().value(row), events.sequences().value(row));
+        let admitted = admitted.value(row);
+        let late = admitted && record.sequence_max.is_late(events.domains().value(row), events.sequences().value(row));
         let op = events.op(row)?;
         late_events += u64::from(late);
         late_truncate |= late && op == Op::Truncate;

@@ -25,7 +25,7 @@ use crate::merge::Pair;
 use crate::parquet_io::Rows;
 
 /// What histories are read from, and what they fold onto.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Ground<'a> {
     pub lake: &'a Lake,
     pub pair: &'a Pair,

@@ -93,7 +93,7 @@ impl AsOf {
     async fn read(&self) -> Result<StateAt> {
         let window = Window { until_us: Some(self.plan.at_us), ..Window::since(&self.plan.baseline.baseline, self.plan.upto) };
         let past = Past { lake: &self.lake, pair: &self.pair, mirror: &self.mirror, log: &self.log, counts: self.counts, schema: &self.schema };
-        past.state(&self.plan, window, &self.limits).await
+        past.state(&self.plan, &window, &self.limits).await
     }
 }
 
@@ -110,7 +110,7 @@ pub(crate) struct Past<'a> {
 
 impl Past<'_> {
     /// Folds the events of the window onto the plan's base, or onto its baseline where a truncate came late.
-    pub(crate) async fn state(&self, plan: &Plan, window: Window, limits: &Limits) -> Result<StateAt> {
+    pub(crate) async fn state(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<StateAt> {
         match self.fold(plan, window, limits).await? {
             Some(state) => Ok(state),
             None => self
@@ -120,7 +120,7 @@ impl Past<'_> {
         }
     }
 
-    async fn fold(&self, plan: &Plan, window: Window, limits: &Limits) -> Result<Option<StateAt>> {
+    async fn fold(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Option<StateAt>> {
         let base = self.state_of(plan.base.version).await?;
         let baseline = if plan.base.version == plan.baseline.version { base.clone() } else { self.state_of(plan.baseline.version).await? };
         let ground = Ground {
@@ -128,7 +128,7 @@ impl Past<'_> {
             pair: self.pair,
             schema: self.schema,
             log: self.log,
-            window,
+            window: window.clone(),
             counts: self.counts,
             baseline: baseline.as_ref(),
         };
@@ -144,11 +144,11 @@ impl Past<'_> {
     }
 
     /// Shares of the keys so that the events of each fit into memory. Linked keys must share one, and rows without a key have none.
-    async fn buckets(&self, plan: &Plan, window: Window, limits: &Limits) -> Result<Vec<Bucket>> {
+    async fn buckets(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Vec<Bucket>> {
         if self.schema.keys().is_empty() || self.counts.continued_rows > 0 {
             return Ok(vec![Bucket::ALL]);
         }
-        let window = Window { above: plan.base.record.folded, ..window };
+        let window = Window { above: plan.base.record.folded, ..window.clone() };
         let events: u64 = self.pair.changelog.data_files(self.log, &window).await?.iter().map(|file| file.record_count).sum();
         let of = events.div_ceil(limits.batch_rows.max(1) as u64).max(1);
         Ok((0..of).map(|number| Bucket { number, of }).collect())

@@ -184,7 +184,7 @@ struct KeyEvents {
 
 impl KeyEvents {
     async fn read(ground: &Ground<'_>, record: &Record, bucket: Bucket, encoder: &Arc<KeyEncoder>) -> Result<(Vec<DataFile>, Self)> {
-        let window = super::Window { above: record.folded, ..ground.window };
+        let window = super::Window { above: record.folded, ..ground.window.clone() };
         let files = ground.pair.changelog.data_files(ground.log, &window).await?;
         let fields = key_fields(ground.schema);
         let system = [OP, EVENT_TIME, SEQUENCE, DOMAIN, BATCH, UNSET].into_iter();
@@ -192,8 +192,8 @@ impl KeyEvents {
         let columns = columns_by_name(ground.log, system.chain(old_key).chain(fields.iter().map(|field| field.name().as_str())))?;
         let concurrency = std::thread::available_parallelism().map_or(1, usize::from);
         let read = |(number, file): (usize, DataFile)| {
-            let (lake, log, columns, fields, encoder) =
-                (ground.lake.clone(), ground.log.clone(), columns.clone(), fields.clone(), encoder.clone());
+            let (lake, log, columns) = (ground.lake.clone(), ground.log.clone(), columns.clone());
+            let (window, fields, encoder) = (window.clone(), fields.clone(), encoder.clone());
             tokio::spawn(async move {
                 let opened = lake.files.open_data_file(&log, &file).await?;
                 let mut batches = opened.read_with_positions(&columns, Rows::All, BATCH_ROWS).await?;

@@ -8,7 +8,7 @@ use arrow::compute::filter_record_batch;
 use roaring::RoaringTreemap;
 use waterline_core::change::{ChangeBatch, key_fields};
 use waterline_core::collapse::{BeforeRows, Collapsed, collapse, split};
-use waterline_core::error::{Error, ErrorKind, Result};
+use waterline_core::error::Result;
 use waterline_core::format::{Removal, TableState};
 use waterline_core::key::{KeyEncoder, KeyId, KeyIndex};
 use waterline_core::locate::{KeySet, key_columns};
@@ -27,7 +27,6 @@ const MERGE_MODE: &str = "write.merge.mode";
 impl Fold<'_> {
     pub(super) async fn merge_keyed(&self, stages: &mut Stages) -> Result<Change> {
         let started = self.lake.env.clock.now_us();
-        self.check_domains()?;
         let split = split(&self.pending.events, &self.record)?;
         if split.late_truncate {
             return self.refold_all(split.late, stages).await;
@@ -142,21 +141,6 @@ impl Fold<'_> {
 
     pub(super) async fn live_rows(&self) -> Result<u64> {
         live_rows(self.lake, &self.pair.mirror, &self.base).await
-    }
-
-    /// A truncate in a table with several domains has no place in their order (DESIGN.md rule 3).
-    fn check_domains(&self) -> Result<()> {
-        let events = &self.pending.events;
-        let mut domains: HashSet<&str> = self.record.sequence_max.keys().map(|domain| domain.0.as_str()).collect();
-        domains.extend((0..events.len()).map(|row| events.domains().value(row)));
-        if domains.len() > 1 && self.pending.log_counts.truncates > 0 {
-            return Err(Error::new(
-                ErrorKind::BadInput,
-                "the source truncated a table whose events come from several domains; their order cannot be known",
-            )
-            .with("table", self.pair.mirror.name()));
-        }
-        Ok(())
     }
 }
 

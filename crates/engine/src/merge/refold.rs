@@ -17,7 +17,7 @@ impl Fold<'_> {
         let started = self.lake.env.clock.now_us();
         let log = self.pair.changelog.head().await?;
         let past = Past { lake: self.lake, pair: self.pair, mirror: &self.base, log: &log, counts: self.log_counts(), schema: &self.schema };
-        let state = past.state(&self.whole_epoch()?, self.window(), &self.limits).await?;
+        let state = past.state(&self.whole_epoch()?, &self.window(), &self.limits).await?;
         let mut change = Change { late, deleted: self.live_rows().await?, remove: Removal::All, ..Change::default() };
         let mut writer = DataWriter::new(&self.lake.env, &self.base)?;
         change.inserted = state.write_base(&past, &mut writer).await? + state.write_overlay(&past, &mut writer).await?;

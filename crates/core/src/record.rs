@@ -86,6 +86,10 @@ pub struct LogHeader {
     pub complete_until_us: Option<i64>,
     /// The source's watermark as known at this commit.
     pub watermark_us: Option<i64>,
+    /// The earliest event time that the source is known to have sent, of all its tables: a table without a baseline was
+    /// empty from then on until its first event.
+    #[serde(default)]
+    pub since_us: Option<i64>,
     /// The newest complete run of snapshot reads.
     #[serde(default)]
     pub run: Option<SnapshotRun>,
@@ -171,6 +175,11 @@ impl Record {
 }
 
 impl LogHeader {
+    /// The earliest time that the source is known to have sent, by the header or by what a job saw.
+    pub fn known_since(&self, since_us: Option<i64>) -> Option<i64> {
+        self.since_us.into_iter().chain(since_us).min()
+    }
+
     /// Whether the domain was already logged past this point (DESIGN.md rule 3).
     pub fn is_late(&self, domain: &str, sequence: &str) -> bool {
         self.sequence_max.get(domain).is_some_and(|max| position_of(sequence) < position_of(max.as_str()))

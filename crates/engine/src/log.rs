@@ -40,6 +40,8 @@ pub struct Progress {
     pub frontiers: BTreeMap<String, i64>,
     pub complete_until_us: Option<i64>,
     pub watermark_us: Option<i64>,
+    /// The earliest event time that the source sent.
+    pub since_us: Option<i64>,
 }
 
 /// A batch that is in the changelog.
@@ -131,6 +133,7 @@ fn next_header(parent: &LogHeader, events: &ChangeBatch, entry: &LogEntry, repea
     header.frontiers.extend(entry.progress.frontiers.clone());
     header.complete_until_us = header.complete_until_us.max(entry.progress.complete_until_us);
     header.watermark_us = header.watermark_us.max(entry.progress.watermark_us);
+    header.since_us = header.known_since(entry.progress.since_us);
     Ok(header)
 }
 
@@ -151,6 +154,7 @@ pub fn is_news(parent: &LogHeader, entry: &LogEntry) -> bool {
         || entry.quarantined > 0
         || entry.progress.complete_until_us > parent.complete_until_us
         || entry.progress.watermark_us > parent.watermark_us
+        || parent.known_since(entry.progress.since_us) != parent.since_us
         || entry.progress.frontiers.iter().any(|(partition, time)| parent.frontiers.get(partition).is_none_or(|known| time > known))
 }
 

@@ -1,7 +1,5 @@
 //! One table while its source is read: events are gathered until a batch is full, then logged and, where asked for, merged.
 
-use std::collections::BTreeMap;
-
 use waterline_core::decode::{Change, DecodeSettings, SnapshotMark};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::normalise::{ChangeBuilder, Pushed, RecordAt, RunState};
@@ -310,10 +308,5 @@ impl Intake {
         if self.is_open() {
             self.state = IntakeState::Failed(error);
         }
-    }
-
-    /// Newest event time per partition, over all that is logged.
-    pub(super) fn frontiers(&self) -> &BTreeMap<String, i64> {
-        &self.header.frontiers
     }
 }

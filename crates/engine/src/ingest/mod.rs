@@ -443,14 +443,14 @@ impl<'a> Job<'a> {
     /// Logs the last batches with what is now known of the source's progress, and merges what is left.
     async fn finish(&mut self) {
         for intake in self.intakes.values_mut() {
-            self.frontiers.merge(intake.frontiers());
+            self.frontiers.merge(intake.header());
         }
         let watermark = self.frontiers.watermark(self.source.lateness_us).max(self.options.complete_until_us);
         for (table, intake) in &mut self.intakes {
             let progress = LogProgress {
-                frontiers: self.frontiers.clone().into_map(),
                 complete_until_us: self.options.complete_until_us,
                 watermark_us: watermark,
+                ..self.frontiers.progress()
             };
             intake.flush(None, progress).await;
             intake.merge_rest().await;

@@ -11,8 +11,9 @@ use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, INGESTED_AT, Op, SEQUEN
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, Operation, Removal, TableFormat, TableState};
 use waterline_core::positions::SourcePositions;
-use waterline_core::record::{BatchOrdinal, LOG, LogHeader, SnapshotRun, log_header, raise_sequences};
+use waterline_core::record::{BatchOrdinal, LOG, LogHeader, NewestTransaction, SnapshotRun, log_header, raise_sequences};
 use waterline_core::sequence::{Domain, position_of};
+use waterline_core::transactions::raise_newest;
 use waterline_core::value::Value;
 
 use crate::commit::{Attempt, MAX_ATTEMPTS, attempt, given_up};
@@ -30,6 +31,8 @@ pub struct LogEntry {
     pub positions: SourcePositions,
     pub progress: Progress,
     pub quarantined: u64,
+    /// Events whose transaction may be logged under more than one time.
+    pub torn: u64,
     /// Reads of the complete snapshot run that the last event ends.
     pub ended_run: Option<u64>,
 }
@@ -42,6 +45,7 @@ pub struct Progress {
     pub watermark_us: Option<i64>,
     /// The earliest event time that the source sent.
     pub since_us: Option<i64>,
+    pub newest_transactions: BTreeMap<Domain, NewestTransaction>,
 }
 
 /// A batch that is in the changelog.
@@ -126,6 +130,7 @@ fn next_header(parent: &LogHeader, events: &ChangeBatch, entry: &LogEntry, repea
     header.counts.continued_rows += (0..events.len()).filter(|row| events.continues_row(*row)).count() as u64;
     header.counts.repeated += repeated;
     header.counts.quarantined += entry.quarantined;
+    header.counts.torn += entry.torn.min(events.len() as u64);
     if let Some(watermark) = parent.watermark_us {
         header.counts.below_watermark += events.event_times().iter().flatten().filter(|time| *time <= watermark).count() as u64;
     }
@@ -133,6 +138,9 @@ fn next_header(parent: &LogHeader, events: &ChangeBatch, entry: &LogEntry, repea
     header.frontiers.extend(entry.progress.frontiers.clone());
     header.complete_until_us = header.complete_until_us.max(entry.progress.complete_until_us);
     header.watermark_us = header.watermark_us.max(entry.progress.watermark_us);
+    for (domain, transaction) in &entry.progress.newest_transactions {
+        raise_newest(&mut header.newest_transactions, domain, transaction);
+    }
     header.since_us = header.known_since(entry.progress.since_us);
     Ok(header)
 }

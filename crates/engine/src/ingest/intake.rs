@@ -7,6 +7,7 @@ use waterline_core::positions::{FilePosition, FileVersion, SourcePositions};
 use waterline_core::record::{LogHeader, log_header};
 use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
+use waterline_core::transactions::Atomicity;
 
 use super::lines::Cursor;
 use super::report::TableReport;
@@ -34,6 +35,8 @@ pub(super) struct Intake {
     /// Where that ended, once it is reached.
     skipped_bytes: Option<u64>,
     bad: Vec<BadRecord>,
+    /// Changes taken whose transaction may be logged under more than one time.
+    torn: u64,
     /// Reads of the snapshot run that the last event ended.
     ended_run: Option<u64>,
     pub state: IntakeState,
@@ -84,6 +87,7 @@ impl Intake {
             skip_to: None,
             skipped_bytes: None,
             bad: Vec::new(),
+            torn: 0,
             ended_run: None,
             state: IntakeState::Open,
             report: TableReport::new(table),
@@ -105,6 +109,11 @@ impl Intake {
 
     pub(super) fn header(&self) -> &LogHeader {
         &self.header
+    }
+
+    /// Bytes of a file that earlier jobs read.
+    pub(super) fn read_bytes(&self, file: &InputFile) -> u64 {
+        self.positions.files.get(&file.url).map_or(0, |position| position.offset_bytes)
     }
 
     pub(super) fn begin_file(&mut self, file: &InputFile) {
@@ -154,11 +163,22 @@ impl Intake {
     }
 
     /// Takes a change. The cursor stands before its line, so that a batch that is full ends there.
-    pub(super) async fn push(&mut self, change: &Change<'_>, line: &[u8], file: &InputFile, before: &Cursor, decode: &DecodeSettings) {
+    pub(super) async fn push(
+        &mut self,
+        change: &Change<'_>,
+        atomicity: Atomicity,
+        line: &[u8],
+        file: &InputFile,
+        before: &Cursor,
+        decode: &DecodeSettings,
+    ) {
         self.report.rows_read += 1;
         let at = RecordAt { file: &file.url, record: before.records + 1 };
         let pushed = self.push_growing(change, at, file, before, decode).await;
-        let Err(error) = pushed else { return };
+        let Err(error) = pushed else {
+            self.torn += u64::from(atomicity == Atomicity::Torn);
+            return;
+        };
         let error = if error.context().iter().any(|(key, _)| *key == "record") {
             error
         } else {
@@ -269,6 +289,7 @@ impl Intake {
             positions: self.positions.clone(),
             progress,
             quarantined: self.bad.len() as u64,
+            torn: std::mem::take(&mut self.torn),
             ended_run: self.ended_run.take(),
         };
         if !is_news(&self.header, &entry) {

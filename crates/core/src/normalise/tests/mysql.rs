@@ -177,6 +177,8 @@ fn a_table_made_by_messages_takes_what_the_ddl_says_of_it() {
     assert_eq!(made.evolve(&declared).unwrap(), None);
 
     // From then on a number that is not the one that the message shows is no longer taken.
+    let wrapped = replay.table("shop.all_types").events.iter().filter(|event| event.row["c_biu"].as_deref() == Some("-1")).count();
+    assert!(wrapped > 0);
     let fields = made.fields().iter().zip(declared.fields()).map(|(made, declared)| {
         assert_eq!(made.name(), declared.name());
         Arc::new(made.as_ref().clone().with_metadata(declared.metadata().clone()))
@@ -185,6 +187,6 @@ fn a_table_made_by_messages_takes_what_the_ddl_says_of_it() {
     let mut replay =
         Replay::new(debezium()).declare("shop.all_types", known).lines(&read_fixture("debezium/mysql/default_schemas.jsonl.gz"));
     let table = replay.table("shop.all_types");
-    assert_eq!(table.failures.len(), 3, "create, update and delete of the row with -1: {:?}", table.failures);
+    assert_eq!(table.failures.len(), wrapped, "{:?}", table.failures);
     assert!(table.events.iter().all(|event| event.row["c_biu"].as_deref() != Some("-1")));
 }

@@ -115,6 +115,13 @@ impl TransactionTimes {
         atomicity
     }
 
+    /// Time of the earliest newest transaction that may go on. Domains of earlier jobs that send no more have none.
+    pub fn open_us(&self) -> Option<i64> {
+        let is_live = |domain: &Domain| self.newest.is_empty() || self.newest.contains_key(domain);
+        let newest = self.newest();
+        newest.iter().filter(|(domain, newest)| is_live(domain) && !newest.has_ended).map(|(_, newest)| newest.event_time_us).min()
+    }
+
     /// The newest transaction of each domain, of this job and of those before.
     pub fn newest(&self) -> BTreeMap<Domain, NewestTransaction> {
         let mut newest = self.logged.clone();

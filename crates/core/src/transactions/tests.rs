@@ -73,6 +73,20 @@ fn rule_16_a_transaction_that_an_earlier_job_logged_in_part_is_torn_unless_the_t
 }
 
 #[test]
+fn a_newest_transaction_is_open_until_its_end_and_while_its_domain_lives() {
+    let mut times = TransactionTimes::new(1 << 20);
+    times.resume(&learned(TransactionTimes::new(1 << 20), &[event(10, 5, r#""g:1""#)]).newest());
+    assert_eq!(times.open_us(), Some(5 * SECOND_US));
+    times.end("g:1");
+    assert_eq!(times.open_us(), None);
+
+    let mut renamed = TransactionTimes::new(1 << 20);
+    renamed.resume(&learned(TransactionTimes::new(1 << 20), &[event(10, 5, r#""g:1""#)]).newest());
+    let renamed = learned(renamed, &[event(10, 9, r#""g:2""#).replace(r#""name":"my""#, r#""name":"other""#)]);
+    assert_eq!(renamed.open_us(), Some(9 * SECOND_US));
+}
+
+#[test]
 fn rule_16_transactions_beyond_the_memory_given_are_torn() {
     let lines = [event(10, 5, r#""g:1""#), event(20, 6, r#""g:2""#), event(30, 7, r#""g:1""#)];
     let times = learned(TransactionTimes::new(super::ENTRY_BYTES), &lines);

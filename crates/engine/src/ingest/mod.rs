@@ -508,9 +508,9 @@ impl<'a> Job<'a> {
             self.frontiers.merge(intake.header());
         }
         let mut progress = self.progress();
-        let open_us = progress.newest_transactions.values().filter(|newest| !newest.has_ended).map(|newest| newest.event_time_us).min();
         progress.complete_until_us = self.options.complete_until_us;
-        progress.watermark_us = self.frontiers.watermark(self.source.lateness_us, open_us).max(self.options.complete_until_us);
+        progress.watermark_us =
+            self.frontiers.watermark(self.source.lateness_us, self.transactions.open_us()).max(self.options.complete_until_us);
         for (table, intake) in self.intakes.iter_mut().filter(|(table, _)| fed.contains(table)) {
             intake.flush(None, progress.clone()).await;
             intake.merge_rest().await;

@@ -6,6 +6,7 @@ mod concurrency;
 mod conformance;
 mod crash;
 mod debezium;
+mod event_time;
 mod examples;
 mod faults;
 mod fold;

@@ -23,6 +23,8 @@ pub struct TableReport {
     pub quarantined: u64,
     /// Events that arrived below the watermark of before.
     pub below_watermark: u64,
+    /// Events whose transaction may be logged under more than one time.
+    pub torn: u64,
     pub watermark_us: Option<i64>,
     pub log_files: u64,
     pub log_bytes: u64,
@@ -56,6 +58,7 @@ impl TableReport {
             late: 0,
             quarantined: 0,
             below_watermark: 0,
+            torn: 0,
             watermark_us: None,
             log_files: 0,
             log_bytes: 0,
@@ -71,6 +74,7 @@ impl TableReport {
         self.late += batch.header.counts.late - before.counts.late;
         self.quarantined += batch.header.counts.quarantined - before.counts.quarantined;
         self.below_watermark += batch.header.counts.below_watermark - before.counts.below_watermark;
+        self.torn += batch.header.counts.torn - before.counts.torn;
         self.watermark_us = batch.header.watermark_us;
         self.log_files += batch.files;
         self.log_bytes += batch.bytes;

@@ -11,6 +11,7 @@ mod faults;
 mod fold;
 mod memory;
 mod new_tables;
+mod probe;
 mod rules;
 mod shell;
 mod shop;

@@ -9,6 +9,8 @@ mod debezium;
 mod examples;
 mod faults;
 mod fold;
+mod lineage;
+mod locate;
 mod memory;
 mod new_tables;
 mod probe;

@@ -20,6 +20,7 @@ mod deletes;
 mod error;
 mod evolve;
 mod files;
+mod lineage;
 mod location;
 mod manifest;
 mod metadata;

@@ -5,6 +5,7 @@ pub(crate) mod baseline;
 mod events;
 mod history;
 mod keyed;
+mod lineage;
 mod refold;
 mod rewrite;
 

@@ -47,7 +47,7 @@ impl Candidates {
 }
 
 pub(super) async fn candidates(file: &mut ParquetFile, columns: &TableColumns, pruner: &KeyPruner) -> Result<Candidates> {
-    let mut keys_of_file = file.key_columns(columns)?;
+    let keys_of_file = file.key_columns(columns)?;
     let mut chosen = Vec::new();
     let mut start = 0;
     for group in 0..file.footer().num_row_groups() {
@@ -56,7 +56,7 @@ pub(super) async fn candidates(file: &mut ParquetFile, columns: &TableColumns, p
         match pruner.look(&keys_of_file.bounds(group))? {
             Look::Skip => {}
             Look::Read => chosen.push(rows),
-            Look::Closer(keys) => chosen.extend(look_closer(file, &mut keys_of_file, group, rows, keys).await?),
+            Look::Closer(keys) => chosen.extend(look_closer(file, &keys_of_file, group, rows, keys).await?),
         }
     }
     Ok(Candidates::new(chosen))
@@ -64,7 +64,7 @@ pub(super) async fn candidates(file: &mut ParquetFile, columns: &TableColumns, p
 
 async fn look_closer(
     file: &mut ParquetFile,
-    columns: &mut KeyColumns,
+    columns: &KeyColumns,
     group: usize,
     rows: Range<u64>,
     mut keys: Vec<KeyValues>,

@@ -63,8 +63,6 @@ impl FilePruner for Window {
         };
         let other_batches = |bounds| outside(bounds, Some(self.above.0), Some(self.upto.0));
         let later = |bounds| outside(bounds, None, self.until_us);
-        !file.bounds.get(BATCH).is_some_and(other_batches)
-            && !file.bounds.get(EVENT_TIME).is_some_and(later)
-            && !self.is_in_baseline(file)
+        !file.bounds.get(BATCH).is_some_and(other_batches) && !file.bounds.get(EVENT_TIME).is_some_and(later) && !self.is_in_baseline(file)
     }
 }

@@ -73,8 +73,11 @@ impl AsOf {
     pub async fn open(lake: &Lake, table: &TableName, cut: &Cut, limits: &Limits) -> Result<Self> {
         let mirror = lake.table(table).await?;
         let changelog = lake.catalog.open(&table.changelog()).await?.ok_or_else(|| {
-            Error::new(ErrorKind::NotAnswerable, "the table has no changelog, so its past is not known; `--committed-by` reads its snapshots")
-                .with("table", table)
+            Error::new(
+                ErrorKind::NotAnswerable,
+                "the table has no changelog, so its past is not known; `--committed-by` reads its snapshots",
+            )
+            .with("table", table)
         })?;
         let pair = Pair { mirror, changelog };
         let mirror = pair.mirror.head().await?;
@@ -126,7 +129,8 @@ impl AsOf {
 
     async fn read(&self) -> Result<StateAt> {
         let window = Window { until_us: Some(self.plan.at_us), ..Window::since(&self.plan.baseline.baseline, self.plan.upto) };
-        let past = Past { lake: &self.lake, pair: &self.pair, mirror: &self.mirror, log: &self.log, counts: self.counts, schema: &self.schema };
+        let past =
+            Past { lake: &self.lake, pair: &self.pair, mirror: &self.mirror, log: &self.log, counts: self.counts, schema: &self.schema };
         past.state(&self.plan, &window, &self.limits).await
     }
 }

@@ -115,8 +115,7 @@ impl Residual {
         } else {
             let chosen = events.filter(&mask(&|row| partial_keys.get(key_rows.row(row)).is_some()))?;
             let whole = chosen.whole_rows(ground, &log_files).await?;
-            let at: Vec<_> =
-                partial_keys.ids().filter_map(|id| Some((id, *located.rows.get(&keys.get(partial_keys.key(id))?)?))).collect();
+            let at: Vec<_> = partial_keys.ids().filter_map(|id| Some((id, *located.rows.get(&keys.get(partial_keys.key(id))?)?))).collect();
             let before = match onto.state {
                 Some(base) if !at.is_empty() => {
                     let (rows, numbers) = fetch(ground.lake, base, &located, &at.iter().map(|(_, at)| *at).collect::<Vec<_>>()).await?;
@@ -156,7 +155,8 @@ impl Residual {
                 overlay.gone.add(&self.located, *at);
             }
         }
-        let image = |(_, row): (_, Option<u32>)| row.ok_or_else(|| Error::internal("a row of several events was taken for one of a single event"));
+        let image =
+            |(_, row): (_, Option<u32>)| row.ok_or_else(|| Error::internal("a row of several events was taken for one of a single event"));
         for row in collapsed.images().map(image) {
             overlay.images.add(&self.log_files, plain.at[row? as usize]);
         }
@@ -282,8 +282,11 @@ impl KeyEvents {
                     truncated = true;
                 }
                 op => {
-                    return Err(Error::new(ErrorKind::BadInput, "a table without a key is append-only; give it a key (`keys` in waterline.toml) to take updates and deletes")
-                        .with("op", op.as_str()));
+                    return Err(Error::new(
+                        ErrorKind::BadInput,
+                        "a table without a key is append-only; give it a key (`keys` in waterline.toml) to take updates and deletes",
+                    )
+                    .with("op", op.as_str()));
                 }
             }
         }
@@ -292,13 +295,7 @@ impl KeyEvents {
 }
 
 /// The rows of the mask that belong to a bucket; truncates belong to each.
-fn in_bucket(
-    batch: &RecordBatch,
-    mask: &BooleanArray,
-    bucket: Bucket,
-    fields: &Fields,
-    encoder: &KeyEncoder,
-) -> Result<BooleanArray> {
+fn in_bucket(batch: &RecordBatch, mask: &BooleanArray, bucket: Bucket, fields: &Fields, encoder: &KeyEncoder) -> Result<BooleanArray> {
     let ops = batch.column_by_name(OP).and_then(|ops| ops.as_string_opt::<i32>());
     let is_truncate = |row: usize| ops.is_some_and(|ops| ops.value(row) == Op::Truncate.as_str());
     let keys = encoder.encode(&key_columns(batch, fields)?)?;

@@ -1,7 +1,7 @@
 //! The rows of a state at T, written to data files.
 
-use futures::TryStreamExt;
 use arrow::datatypes::SchemaRef;
+use futures::TryStreamExt;
 use waterline_core::error::Result;
 use waterline_core::format::{DataFile, KeepAll, TableState};
 

@@ -31,11 +31,7 @@ pub(crate) struct Pending {
 
 impl Pending {
     pub(crate) fn of_batch(batch: &LoggedBatch) -> Self {
-        Self {
-            events: batch.events.clone(),
-            upto: batch.header.batch,
-            log_counts: batch.header.counts,
-        }
+        Self { events: batch.events.clone(), upto: batch.header.batch, log_counts: batch.header.counts }
     }
 }
 

@@ -16,7 +16,8 @@ impl Fold<'_> {
     pub(super) async fn refold_all(&self, late: u64, stages: &mut Stages) -> Result<Change> {
         let started = self.lake.env.clock.now_us();
         let log = self.pair.changelog.head().await?;
-        let past = Past { lake: self.lake, pair: self.pair, mirror: &self.base, log: &log, counts: self.log_counts(), schema: &self.schema };
+        let past =
+            Past { lake: self.lake, pair: self.pair, mirror: &self.base, log: &log, counts: self.log_counts(), schema: &self.schema };
         let state = past.state(&self.whole_epoch()?, &self.window(), &self.limits).await?;
         let mut change = Change { late, deleted: self.live_rows().await?, remove: Removal::All, ..Change::default() };
         let mut writer = DataWriter::new(&self.lake.env, &self.base)?;
@@ -37,15 +38,7 @@ impl Fold<'_> {
 
     /// What the histories of keys are read from.
     pub(super) fn ground<'a>(&'a self, log: &'a TableState, baseline: Option<&'a TableState>) -> Ground<'a> {
-        Ground {
-            lake: self.lake,
-            pair: self.pair,
-            schema: &self.schema,
-            log,
-            window: self.window(),
-            counts: self.log_counts(),
-            baseline,
-        }
+        Ground { lake: self.lake, pair: self.pair, schema: &self.schema, log, window: self.window(), counts: self.log_counts(), baseline }
     }
 
     fn window(&self) -> Window {

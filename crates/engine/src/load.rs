@@ -11,7 +11,7 @@ use waterline_core::dump::{
     CsvDecoder, DumpDecoder, DumpFormat, JsonLinesDecoder, cast_to_table, infer_csv_schema, infer_json_schema, schema_from_arrow,
 };
 use waterline_core::error::{Error, ErrorKind, Result};
-use waterline_core::format::{Commit, NewDataFile, Operation, Removal, TableFormat, TableState, table_schema};
+use waterline_core::format::{Commit, NewDataFile, Operation, Removal, TableFormat, TableState, Target, table_schema};
 use waterline_core::moments::DumpMoment;
 use waterline_core::record::{Baseline, BatchOrdinal, Kind, RECORD, Record, record_of};
 use waterline_core::schema::TableSchema;
@@ -137,6 +137,7 @@ async fn commit_baseline(lake: &Lake, mirror: &Arc<dyn TableFormat>, request: &L
         let json = record.to_json()?;
         let commit = Commit {
             commit_id: lake.env.ids.uuid().to_string(),
+            target: Target::Main,
             operation: if base.version.is_some() { Operation::Overwrite } else { Operation::Append },
             add: add.to_vec(),
             delete_rows: BTreeMap::new(),

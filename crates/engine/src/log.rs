@@ -9,7 +9,7 @@ use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, INGESTED_AT, Op, SEQUENCE};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, Operation, Removal, TableFormat, TableState};
+use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, Operation, Removal, TableFormat, TableState, Target};
 use waterline_core::positions::SourcePositions;
 use waterline_core::record::{BatchOrdinal, LOG, LogHeader, SnapshotRun, log_header, raise_sequences};
 use waterline_core::sequence::{Domain, position_of};
@@ -81,6 +81,7 @@ pub async fn log(lake: &Lake, changelog: &Arc<dyn TableFormat>, entry: &LogEntry
         let json = header.to_json()?;
         let commit = Commit {
             commit_id: lake.env.ids.uuid().to_string(),
+            target: Target::Main,
             operation: Operation::Append,
             delete_rows: BTreeMap::new(),
             remove: Removal::Nothing,

@@ -9,7 +9,7 @@ use arrow::compute::filter_record_batch;
 use futures::TryStreamExt;
 use waterline_core::change::{ChangeBatch, OP, Op};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, NewDataFile, Operation, Removal, TableFormat, TableState};
+use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, NewDataFile, Operation, Removal, TableFormat, TableState, Target};
 use waterline_core::record::{Baseline, Kind, RECORD, Record, SnapshotRun, record_of};
 use waterline_core::sequence::position_of;
 use waterline_core::value::Value;
@@ -63,6 +63,7 @@ async fn commit(
     let keeps_rows = remove == Removal::Nothing;
     let commit = Commit {
         commit_id: lake.env.ids.uuid().to_string(),
+        target: Target::Main,
         operation: if keeps_rows { Operation::Replace } else { Operation::Overwrite },
         add,
         delete_rows: BTreeMap::new(),

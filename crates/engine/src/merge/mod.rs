@@ -15,7 +15,7 @@ use std::time::Duration;
 use roaring::RoaringTreemap;
 use waterline_core::change::Op;
 use waterline_core::error::{Error, ErrorKind, Result};
-use waterline_core::format::{Commit, DataFile, NewDataFile, Operation, Removal, TableFormat, TableState};
+use waterline_core::format::{Commit, DataFile, NewDataFile, Operation, Removal, TableFormat, TableState, Target};
 use waterline_core::record::{Kind, LogHeader, RECORD, Record, log_header, raise_sequences, record_of};
 use waterline_core::schema::TableSchema;
 
@@ -207,6 +207,7 @@ impl<'a> Fold<'a> {
         let deletes = !change.touched.is_empty() || change.remove != Removal::Nothing;
         let commit = Commit {
             commit_id: self.lake.env.ids.uuid().to_string(),
+            target: Target::Main,
             operation: if deletes { Operation::Overwrite } else { Operation::Append },
             summary: BTreeMap::from([(RECORD.to_owned(), record.clone())]),
             properties: BTreeMap::from([(RECORD.to_owned(), record)]),

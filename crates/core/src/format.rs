@@ -35,6 +35,10 @@ pub trait Catalog: Send + Sync + Debug {
     /// `None` when there is no such table.
     async fn open(&self, name: &TableName) -> Result<Option<Arc<dyn TableFormat>>>;
 
+    /// The empty table that [`Catalog::create`] would make of the definition. Nothing is made: its first data files can be
+    /// written before the table is there.
+    fn preview(&self, name: &TableName, definition: &TableDefinition) -> Result<TableState>;
+
     /// Creates an empty table, and its namespace where needed. When another process created it meanwhile, that one is returned.
     async fn create(&self, name: &TableName, definition: &TableDefinition) -> Result<Arc<dyn TableFormat>>;
 }

@@ -13,6 +13,7 @@ pub mod locate;
 pub mod moments;
 pub mod normalise;
 pub mod partition;
+pub mod place;
 pub mod positions;
 pub mod record;
 pub mod schema;

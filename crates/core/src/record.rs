@@ -131,7 +131,7 @@ pub fn record_of(state: &TableState) -> Result<Option<Record>> {
     Ok(None)
 }
 
-fn own_record(info: &VersionInfo) -> Result<Option<Record>> {
+pub(crate) fn own_record(info: &VersionInfo) -> Result<Option<Record>> {
     info.summary.get(RECORD).map(|json| parse(json, "record of a mirror snapshot")).transpose()
 }
 

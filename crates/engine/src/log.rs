@@ -92,7 +92,7 @@ pub async fn log(lake: &Lake, changelog: &Arc<dyn TableFormat>, entry: &LogEntry
             add,
         };
         match attempt(changelog, &base, &commit).await? {
-            Attempt::Committed => {
+            Attempt::Committed(_) => {
                 let (files, bytes) = (commit.add.len() as u64, commit.add.iter().map(|f| f.size_bytes).sum());
                 return Ok(Logged::Committed(Box::new(LoggedBatch {
                     header,

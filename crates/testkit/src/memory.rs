@@ -56,6 +56,10 @@ impl MemoryCatalog {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn location(&self, name: &TableName) -> String {
+        format!("{}/{}/{}", self.warehouse, name.namespace(), name.name())
+    }
+
     fn table(&self, slot: &Arc<Slot>) -> Arc<dyn TableFormat> {
         Arc::new(MemoryTable { slot: slot.clone(), faults: self.faults.clone() })
     }
@@ -71,9 +75,13 @@ impl Catalog for MemoryCatalog {
         Ok(self.tables().get(name).map(|slot| self.table(slot)))
     }
 
+    fn preview(&self, name: &TableName, definition: &TableDefinition) -> Result<TableState> {
+        Ok(Arc::new(Metadata::create(definition)?).head(&self.location(name)))
+    }
+
     async fn create(&self, name: &TableName, definition: &TableDefinition) -> Result<Arc<dyn TableFormat>> {
         let metadata = Metadata::create(definition)?;
-        let location = format!("{}/{}/{}", self.warehouse, name.namespace(), name.name());
+        let location = self.location(name);
         let slot = || Arc::new(Slot { name: name.clone(), location, newest: Mutex::new(Arc::new(metadata)) });
         Ok(self.table(self.tables().entry(name.clone()).or_insert_with(slot)))
     }

@@ -119,7 +119,7 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
         };
         let fold = Fold::new(lake, pair, base, record, &pending)?;
         match fold.run(&mut counts).await? {
-            Attempt::Committed => lost = 0,
+            Attempt::Committed(_) => lost = 0,
             Attempt::Lost(_) => lost += 1,
         }
         if logged.is_some_and(|batch| batch.header.batch == pending.upto && batch.header.run.is_none()) && lost == 0 {
@@ -219,7 +219,7 @@ impl<'a> Fold<'a> {
         };
         let attempt = attempt(&self.pair.mirror, &self.base, &commit).await?;
         counts.stages.commit += self.since(started);
-        if let Attempt::Committed = attempt {
+        if let Attempt::Committed(_) = attempt {
             counts.commits += 1;
             counts.inserted += change.inserted;
             counts.updated += change.updated;

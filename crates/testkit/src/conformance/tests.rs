@@ -95,6 +95,10 @@ impl Catalog for FlawedCatalog {
         Ok(self.0.open(name).await?.map(|table| self.flawed(table)))
     }
 
+    fn preview(&self, name: &TableName, definition: &TableDefinition) -> Result<TableState> {
+        self.0.preview(name, definition)
+    }
+
     async fn create(&self, name: &TableName, definition: &TableDefinition) -> Result<Arc<dyn TableFormat>> {
         Ok(self.flawed(self.0.create(name, definition).await?))
     }

@@ -11,6 +11,7 @@ mod faults;
 mod fold;
 mod memory;
 mod new_tables;
+mod older_dumps;
 mod rules;
 mod shell;
 mod shop;

@@ -126,6 +126,8 @@ pub struct TableState {
     pub version: Option<VersionId>,
     /// URL of the table's folder, without a trailing slash.
     pub location: String,
+    /// URL of the file that the state was read from, in formats that have one.
+    pub metadata_location: Option<String>,
     /// Columns with their ids in the field metadata under [`FIELD_ID`], nested ones too.
     pub schema: SchemaRef,
     pub keys: Vec<String>,

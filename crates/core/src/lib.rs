@@ -19,5 +19,6 @@ pub mod record;
 pub mod schema;
 pub mod sequence;
 pub mod table;
+pub mod tag;
 pub mod text;
 pub mod value;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Commit, CommitOutcome, TableFormat, TableState};
+use waterline_core::format::{Commit, CommitOutcome, TableFormat, TableState, VersionId};
 
 /// How an attempt ended.
 #[must_use]
@@ -44,6 +44,17 @@ pub async fn attempt_aside(format: &Arc<dyn TableFormat>, base: &TableState, com
                 return Ok(Attempt::Lost(state));
             }
             Attempt::Lost(state) => newest = state,
+        }
+    }
+    Err(given_up(format))
+}
+
+/// Moves or removes a tag, whoever else changes the table meanwhile.
+pub async fn set_tag(format: &Arc<dyn TableFormat>, tag: &str, version: Option<VersionId>) -> Result<()> {
+    for _ in 0..MAX_ATTEMPTS {
+        match format.set_tag(&format.head().await?, tag, version).await? {
+            CommitOutcome::Committed(_) => return Ok(()),
+            CommitOutcome::Conflict(_) | CommitOutcome::Unknown(_) => {}
         }
     }
     Err(given_up(format))

@@ -13,6 +13,8 @@ use crate::sequence::{Domain, Sequence, position_of};
 pub const RECORD: &str = "waterline.record";
 /// Summary and table property of a changelog's [`LogHeader`].
 pub const LOG: &str = "waterline.log";
+/// How the names of the tags begin that hold baselines.
+pub const ANCHOR: &str = "waterline/";
 
 /// Ordinal of a log batch; the first is 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -86,6 +88,9 @@ pub struct LogHeader {
     pub complete_until_us: Option<i64>,
     /// The source's watermark as known at this commit.
     pub watermark_us: Option<i64>,
+    /// The earliest event time that the source is known to have sent, of whatever table.
+    #[serde(default)]
+    pub since_us: Option<i64>,
     /// The newest complete run of snapshot reads.
     #[serde(default)]
     pub run: Option<SnapshotRun>,
@@ -131,8 +136,30 @@ pub fn record_of(state: &TableState) -> Result<Option<Record>> {
     Ok(None)
 }
 
+/// The snapshots of a mirror's lineage that have a record, newest first, each with its record. A snapshot that keeps the
+/// rows of its parent has the parent's record.
+pub(crate) fn records(state: &TableState) -> impl Iterator<Item = Result<(&VersionInfo, Record)>> {
+    let mut keeps_rows_of_parent: Option<&VersionInfo> = None;
+    state.lineage().filter_map(move |info| match own_record(info) {
+        Ok(Some(record)) => Some(Ok((keeps_rows_of_parent.take().unwrap_or(info), record))),
+        Ok(None) if info.operation == crate::format::Operation::Replace => {
+            keeps_rows_of_parent.get_or_insert(info);
+            None
+        }
+        Ok(None) => {
+            keeps_rows_of_parent = None;
+            None
+        }
+        Err(error) => Some(Err(error)),
+    })
+}
+
 pub(crate) fn own_record(info: &VersionInfo) -> Result<Option<Record>> {
     info.summary.get(RECORD).map(|json| parse(json, "record of a mirror snapshot")).transpose()
+}
+
+pub(crate) fn own_header(info: &VersionInfo) -> Result<Option<LogHeader>> {
+    info.summary.get(LOG).map(|json| parse(json, "header of a log batch")).transpose()
 }
 
 impl Record {

@@ -1,8 +1,10 @@
 //! Does what `waterline-core` decides: reads, writes and commits, through an object store and a table format.
 
+pub mod as_of;
 mod bytes_in;
 mod commit;
 pub mod diff;
+mod events;
 pub mod ingest;
 pub mod lake;
 pub mod load;

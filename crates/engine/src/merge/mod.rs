@@ -3,7 +3,6 @@
 mod append;
 pub(crate) mod baseline;
 mod events;
-mod history;
 mod keyed;
 mod refold;
 mod rewrite;
@@ -117,7 +116,7 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
                 events::read(lake, &pair.changelog, &state, record.folded, last, limits).await?
             }
         };
-        let fold = Fold::new(lake, pair, base, record, &pending)?;
+        let fold = Fold::new(lake, pair, base, record, &pending, limits)?;
         match fold.run(&mut counts).await? {
             Attempt::Committed(_) => lost = 0,
             Attempt::Lost(_) => lost += 1,
@@ -166,6 +165,7 @@ pub(crate) struct Fold<'a> {
     record: Record,
     schema: TableSchema,
     pending: &'a Pending,
+    limits: Limits,
 }
 
 /// What a fold does to the files of the mirror.
@@ -191,9 +191,9 @@ pub(crate) struct TouchedFile {
 }
 
 impl<'a> Fold<'a> {
-    fn new(lake: &'a Lake, pair: &'a Pair, base: TableState, record: Record, pending: &'a Pending) -> Result<Self> {
+    fn new(lake: &'a Lake, pair: &'a Pair, base: TableState, record: Record, pending: &'a Pending, limits: &Limits) -> Result<Self> {
         let schema = waterline_core::format::table_schema(&base)?;
-        Ok(Self { lake, pair, base, record, schema, pending })
+        Ok(Self { lake, pair, base, record, schema, pending, limits: *limits })
     }
 
     async fn run(&self, counts: &mut MergeCounts) -> Result<Attempt> {

@@ -15,4 +15,5 @@ mod older_dumps;
 mod rules;
 mod shell;
 mod shop;
+mod tags;
 mod tpcc;

@@ -16,4 +16,5 @@ pub mod progress;
 pub mod quarantine;
 pub mod read;
 pub mod tables;
+pub mod tags;
 pub mod write;

@@ -63,8 +63,8 @@ fn a_dump_of_a_moment_that_is_known_lies_in_the_newest_epoch() {
     for log in
         [LogHeader { event_time_max_us: Some(30), ..LogHeader::default() }, LogHeader { watermark_us: Some(30), ..LogHeader::default() }]
     {
-        assert_eq!(place_of(&mirror(&[base.clone()]), &log, 30), Place::NewestEpoch);
-        assert_eq!(place_of(&mirror(&[base.clone()]), &log, 31), Place::Head);
+        assert_eq!(place_of(&mirror(std::slice::from_ref(&base)), &log, 30), Place::NewestEpoch);
+        assert_eq!(place_of(&mirror(std::slice::from_ref(&base)), &log, 31), Place::Head);
     }
     let of_events = Record { kind: Kind::Merge, event_time_max_us: Some(20), has_changes: true, ..Record::initial() };
     assert_eq!(place_of(&mirror(&[of_events]), &LogHeader::default(), 3), Place::NewestEpoch);

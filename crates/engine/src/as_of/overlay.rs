@@ -58,6 +58,10 @@ impl Gone {
         self.0.get(path)
     }
 
+    pub(crate) fn to_map(&self) -> BTreeMap<String, RoaringTreemap> {
+        self.0.clone()
+    }
+
     pub(crate) fn into_map(self) -> BTreeMap<String, RoaringTreemap> {
         self.0
     }

@@ -1,27 +1,20 @@
 //! Whether a dump agrees with what the table was at the dump's time (DESIGN.md rule 10).
 
-use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::catalog::TableProvider;
-use datafusion::catalog::streaming::StreamingTable;
-use datafusion::execution::TaskContext;
-use datafusion::physical_plan::SendableRecordBatchStream;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::PartitionStream;
-use futures::{StreamExt, TryStreamExt};
+use waterline_core::as_of::{Beyond, Cut};
 use waterline_core::error::{Error, ErrorKind, Result};
-use waterline_core::format::{NewDataFile, TableState};
+use waterline_core::format::TableState;
+use waterline_core::place::{Place, place};
+use waterline_core::record::{log_header, record_of};
 
 use super::baseline::WrittenDump;
+use super::rows;
+use crate::as_of::AsOf;
 use crate::diff::{DiffReport, diff};
 use crate::merge::Pair;
-use crate::parquet_io::{ParquetFiles, Rows, TableColumns};
-use crate::read::{ReadAt, SessionOptions, external, from_datafusion, session};
+use crate::read::{AsOfTable, ReadAt, SessionOptions, session};
 
-/// Rows of a batch of the dump.
-const BATCH_ROWS: usize = 1 << 13;
 /// Columns that an error names.
 const NAMED_COLUMNS: usize = 5;
 
@@ -36,10 +29,12 @@ pub(super) enum Agreement {
 impl Agreement {
     /// Compares with the rows that `mirror` and what is folded into it give for the dump's moment.
     pub(super) async fn of(dump: &WrittenDump<'_>, pair: &Pair, mirror: &TableState) -> Result<Self> {
-        let Some(known) = rows_as_of(dump, pair, mirror).await? else { return Ok(Self::Nothing) };
+        let Some(known) = known(dump, pair, mirror).await? else { return Ok(Self::Nothing) };
         let options = SessionOptions { memory_bytes: dump.request.limits.batch_bytes, ..SessionOptions::default() };
         let session = session(dump.lake.catalog.clone(), &dump.lake.env, ReadAt::Head, &options)?;
-        let report = diff(&session, known, rows_of(dump, mirror)?, &mirror.keys, 0).await?;
+        let left = Arc::new(AsOfTable::new(known)?);
+        let right = rows::written(&dump.lake.files, dump.files, mirror)?;
+        let report = diff(&session, left, right, &mirror.keys, 0).await?;
         Ok(if report.same_rows() { Self::Same } else { Self::Differs(Box::new(report)) })
     }
 
@@ -77,50 +72,25 @@ fn differing(report: &DiffReport) -> String {
     }
 }
 
-/// The rows of the dump, as they were written.
-fn rows_of(dump: &WrittenDump<'_>, mirror: &TableState) -> Result<Arc<dyn TableProvider>> {
-    let columns = Arc::new(TableColumns::of(mirror)?);
-    let schema = columns.plain_schema();
-    let part = |file: &NewDataFile| -> Arc<dyn PartitionStream> {
-        Arc::new(WrittenFile { file: file.clone(), files: dump.lake.files.clone(), columns: columns.clone(), schema: schema.clone() })
+/// The table at the dump's time by what is folded into `mirror`; `None` when it is not known then. A baseline of this very
+/// moment that an earlier attempt left behind, and that nothing is folded onto, is not asked.
+async fn known(dump: &WrittenDump<'_>, pair: &Pair, mirror: &TableState) -> Result<Option<AsOf>> {
+    let record = record_of(mirror)?;
+    let mut asked = mirror.clone();
+    let folded = match place(mirror, &log_header(&pair.changelog.head().await?)?, dump.request.at)? {
+        Place::NewestEpoch => {
+            let anchor = dump.baseline().anchor.unwrap_or_default();
+            if record.as_ref().is_none_or(|record| record.baseline.anchor.as_ref() != Some(&anchor)) {
+                asked.refs.remove(&anchor);
+            }
+            record.map(|record| record.folded)
+        }
+        Place::Head | Place::Past => None,
     };
-    let table = StreamingTable::try_new(schema.clone(), dump.files.iter().map(part).collect()).map_err(from_datafusion)?;
-    Ok(Arc::new(table))
-}
-
-/// A data file that is not part of any snapshot.
-struct WrittenFile {
-    file: NewDataFile,
-    files: ParquetFiles,
-    columns: Arc<TableColumns>,
-    schema: SchemaRef,
-}
-
-impl fmt::Debug for WrittenFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WrittenFile").field("path", &self.file.path).finish_non_exhaustive()
+    let cut = Cut { beyond: Beyond::AsLogged, ..Cut::at(dump.request.at.at_us) };
+    match AsOf::of(dump.lake, pair.clone(), asked, &cut, folded, &dump.request.limits).await {
+        Ok(known) => Ok(Some(known)),
+        Err(error) if error.kind() == ErrorKind::NotAnswerable => Ok(None),
+        Err(error) => Err(error),
     }
-}
-
-impl PartitionStream for WrittenFile {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let (file, files, columns, schema) = (self.file.clone(), self.files.clone(), self.columns.clone(), self.schema.clone());
-        let plain = schema.clone();
-        let rows = async move {
-            let opened = files.open(&file.path, file.size_bytes).await?;
-            opened.read(&columns, Rows::All, BATCH_ROWS).await
-        };
-        let rows = futures::stream::once(rows).try_flatten().map(move |batch| Ok(batch.map_err(external)?.with_schema(plain.clone())?));
-        Box::pin(RecordBatchStreamAdapter::new(schema, rows.boxed()))
-    }
-}
-
-/// The rows of the table at the dump's time by what is folded into `mirror`; `None` when it is not known then.
-// TO BE WIRED to `engine::as_of`.
-async fn rows_as_of(_: &WrittenDump<'_>, _: &Pair, _: &TableState) -> Result<Option<Arc<dyn TableProvider>>> {
-    Ok(None)
 }

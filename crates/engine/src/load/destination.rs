@@ -10,7 +10,6 @@ use crate::lake::Lake;
 use crate::merge::Pair;
 use crate::tables::{grow_pair, open_or_create_pair, open_pair, preview_mirror};
 
-#[expect(clippy::large_enum_variant, reason = "there is one in a job")]
 pub(super) enum Destination {
     There { pair: Pair, state: TableState },
     Planned(TableState),

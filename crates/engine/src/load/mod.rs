@@ -4,6 +4,7 @@ mod agreement;
 mod baseline;
 mod destination;
 mod dump;
+mod rows;
 
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ pub(crate) fn new_table(definition: &TableDefinition, location: &str, env: &Env)
 /// The state of a table that nobody has made yet.
 pub(crate) fn preview(definition: &TableDefinition, location: &str, env: &Env) -> Result<TableState> {
     let table = new_table(definition, location, env)?;
-    let bytes = metadata::serialise(&table, MetadataCodec::Plain)?.into();
+    let bytes = metadata::serialise(&table, MetadataCodec::Plain)?;
     state::head(Arc::new(Metadata::parse(&location::numbered_metadata(location, 1, MetadataCodec::Plain), &bytes)?))
 }
 

@@ -3,6 +3,7 @@
 pub mod as_of;
 mod bytes_in;
 mod commit;
+pub mod diff;
 mod events;
 pub mod ingest;
 pub mod lake;
@@ -15,4 +16,5 @@ pub mod progress;
 pub mod quarantine;
 pub mod read;
 pub mod tables;
+pub mod tags;
 pub mod write;

@@ -5,6 +5,7 @@ mod load;
 mod query;
 mod setup;
 mod sync;
+mod tag;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ pub(crate) use load::{DialectArg, DumpFormat, LoadArgs, SchemaArgs, TableFormatA
 pub(crate) use query::QueryArgs;
 pub(crate) use setup::{AddArgs, DemoArgs, InitArgs};
 pub(crate) use sync::{ChangeFormat, LimitArgs, OnError, RunArgs, SyncArgs};
+pub(crate) use tag::{TagArgs, TagCommand, TagCreateArgs, TagDeleteArgs, TagListArgs};
 
 const ABOUT: &str = "Keeps Apache Iceberg tables in step with operational databases";
 
@@ -117,6 +119,8 @@ pub(crate) enum Command {
     /// as stored, timestamps with a zone in UTC, infinite dates as infinity, binary as \x and hexadecimal digits,
     /// floats that are no numbers as "NaN" and "Infinity".
     Query(QueryArgs),
+    /// Keep past moments of tables as tags that any engine reads
+    Tag(TagArgs),
     /// List the snapshots of a table, newest first
     History(TableArgs),
     /// Show the columns, key and properties of a table

@@ -11,6 +11,7 @@ mod quarantine;
 mod query;
 mod status;
 mod sync;
+mod tag;
 
 use crate::args::{Cli, Command};
 use crate::context::Context;
@@ -28,6 +29,7 @@ pub(crate) async fn dispatch(Cli { global, command }: Cli, host: &mut Host) -> R
         Command::Merge(args) => sync::take(&mut context(host), Stage::Merge, &args).await,
         Command::Run(args) => sync::run(&mut context(host), &args).await,
         Command::Query(args) => query::run(&mut context(host), &args).await,
+        Command::Tag(args) => tag::run(&mut context(host), &args).await,
         Command::History(args) => history::run(&mut context(host), &args).await,
         Command::Describe(args) => describe::run(&mut context(host), &args).await,
         Command::Files(args) => files::run(&mut context(host), &args).await,

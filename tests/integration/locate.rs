@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Fields, Schema};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
-use waterline_core::format::{Catalog, Commit, CommitOutcome, Operation, Removal, TableDefinition, TableFormat, TableState};
+use waterline_core::format::{Catalog, Commit, CommitOutcome, Operation, Removal, TableDefinition, TableFormat, TableState, Target};
 use waterline_core::key::{KeyEncoder, KeyIndex};
 use waterline_core::locate::KeySet;
 use waterline_core::table::TableName;
@@ -65,6 +65,7 @@ impl Keyed {
             summary: BTreeMap::new(),
             properties: BTreeMap::new(),
             tags: Vec::new(),
+            target: Target::Main,
             now_ms: self.world.env.clock.now_ms(),
         };
         let CommitOutcome::Committed(state) = self.format.commit(&self.state, &commit).await.unwrap() else { panic!("not committed") };

@@ -7,6 +7,7 @@ pub(crate) mod history;
 mod overlay;
 mod residual;
 mod rows;
+mod sweep;
 
 use std::sync::Arc;
 
@@ -19,9 +20,10 @@ use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
 
 use self::history::Ground;
-pub(crate) use self::overlay::{Gone, Overlay};
+pub(crate) use self::overlay::{Gone, Images, Overlay};
 pub(crate) use self::residual::{Bucket, Loaded, Onto, Residual};
 pub(crate) use self::rows::source_columns;
+pub(crate) use self::sweep::{Sweep, SweptMoment};
 pub(crate) use crate::events::Window;
 use crate::lake::{Lake, Limits};
 use crate::merge::Pair;
@@ -108,6 +110,17 @@ impl AsOf {
         Past { lake: &self.lake, pair: &self.pair, mirror: &self.mirror, log: &self.log, counts: self.counts, schema: &self.schema }
     }
 
+    /// The plan of another moment, by what was fixed when the table was opened.
+    pub(crate) fn plan_at(&self, cut: &Cut) -> Result<Plan> {
+        plan_upto(&self.mirror, &self.log, cut, Some(self.plan.upto)).map_err(|e| e.with("table", self.pair.mirror.name()))
+    }
+
+    /// Events between a plan's base and a moment, at most.
+    pub(crate) async fn events_until(&self, plan: &Plan, until_us: i64) -> Result<u64> {
+        let window = Window { until_us: Some(until_us), ..Window::since(&plan.baseline.baseline, plan.upto) };
+        self.past().events_in(plan, &window).await
+    }
+
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -178,17 +191,8 @@ impl Past<'_> {
     }
 
     async fn fold(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Option<StateAt>> {
-        let base = self.state_of(plan.base.version).await?;
-        let baseline = if plan.base.version == plan.baseline.version { base.clone() } else { self.state_of(plan.baseline.version).await? };
-        let ground = Ground {
-            lake: self.lake,
-            pair: self.pair,
-            schema: self.schema,
-            log: self.log,
-            window: window.clone(),
-            counts: self.counts,
-            baseline: baseline.as_ref(),
-        };
+        let (base, baseline) = self.grounds(plan).await?;
+        let ground = self.ground(window.clone(), baseline.as_ref());
         let onto = Onto { state: base.as_ref(), record: &plan.base.record };
         let mut overlay = Overlay::default();
         for bucket in self.buckets(plan, window, limits).await? {
@@ -200,13 +204,30 @@ impl Past<'_> {
         Ok(Some(StateAt { base: base.filter(|_| !overlay.emptied), overlay }))
     }
 
+    /// The states of the base and of the baseline.
+    async fn grounds(&self, plan: &Plan) -> Result<(Option<TableState>, Option<TableState>)> {
+        let base = self.state_of(plan.base.version).await?;
+        let same = plan.base.version == plan.baseline.version;
+        let baseline = if same { base.clone() } else { self.state_of(plan.baseline.version).await? };
+        Ok((base, baseline))
+    }
+
+    fn ground<'b>(&'b self, window: Window, baseline: Option<&'b TableState>) -> Ground<'b> {
+        Ground { lake: self.lake, pair: self.pair, schema: self.schema, log: self.log, window, counts: self.counts, baseline }
+    }
+
+    /// Events of a window that are not folded into the plan's base, at most.
+    async fn events_in(&self, plan: &Plan, window: &Window) -> Result<u64> {
+        let window = Window { above: plan.base.record.folded, ..window.clone() };
+        Ok(self.pair.changelog.data_files(self.log, &window).await?.iter().map(|file| file.record_count).sum())
+    }
+
     /// Shares of the keys so that the events of each fit into memory. Linked keys must share one, and rows without a key have none.
     async fn buckets(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Vec<Bucket>> {
         if self.schema.keys().is_empty() || self.counts.continued_rows > 0 {
             return Ok(vec![Bucket::ALL]);
         }
-        let window = Window { above: plan.base.record.folded, ..window.clone() };
-        let events: u64 = self.pair.changelog.data_files(self.log, &window).await?.iter().map(|file| file.record_count).sum();
+        let events = self.events_in(plan, window).await?;
         let fit = limits.batch_rows.min(limits.batch_bytes / EVENT_BYTES).max(1) as u64;
         let of = events.div_ceil(fit).max(1);
         Ok((0..of).map(|number| Bucket { number, of }).collect())

@@ -2,6 +2,7 @@
 
 mod bytes_in;
 mod commit;
+pub mod diff;
 pub mod ingest;
 pub mod lake;
 pub mod load;

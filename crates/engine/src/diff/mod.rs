@@ -79,13 +79,21 @@ pub async fn diff(
     }
     // The key comes first, so that its columns are compared and shown in its order.
     let order: Vec<String> = if keys.is_empty() { shared.names() } else { keys.to_vec() };
-    let left = sorted(session, left, shared.expressions(), &order).await?;
-    let right = sorted(session, right, shared.expressions(), &order).await?;
+    let session = of_one_partition(session);
+    let left = sorted(&session, left, shared.expressions(), &order).await?;
+    let right = sorted(&session, right, shared.expressions(), &order).await?;
     let mut report = compare(left, right, &order, example_limit).await?;
     report.keys = keys.to_vec();
     report.left.only_columns = shared.only_left;
     report.right.only_columns = shared.only_right;
     Ok(report)
+}
+
+/// The session with one sort a side: two that work at the same time leave each other memory enough to spill.
+fn of_one_partition(session: &SessionContext) -> SessionContext {
+    let mut state = session.state();
+    state.config_mut().options_mut().execution.target_partitions = 1;
+    SessionContext::new_with_state(state)
 }
 
 async fn sorted(

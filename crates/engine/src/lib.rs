@@ -3,6 +3,7 @@
 mod bytes_in;
 mod commit;
 pub mod diff;
+pub mod dump;
 pub mod ingest;
 pub mod lake;
 pub mod load;
@@ -13,5 +14,6 @@ pub mod parquet_io;
 pub mod progress;
 pub mod quarantine;
 pub mod read;
+pub mod runs;
 pub mod tables;
 pub mod write;

@@ -1,5 +1,6 @@
 //! The command line as it was typed. No meaning is given to anything here: see [`crate::settings`].
 
+mod diff;
 mod inspect;
 mod load;
 mod query;
@@ -10,8 +11,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use diff::DiffArgs;
 pub(crate) use inspect::{QuarantineArgs, QuarantineCommand, StatusArgs, TableArgs};
-pub(crate) use load::{DialectArg, DumpFormat, LoadArgs, SchemaArgs, TableFormatArg};
+pub(crate) use load::{CsvArgs, DialectArg, DumpFormat, LoadArgs, SchemaArgs, TableFormatArg};
 pub(crate) use query::QueryArgs;
 pub(crate) use setup::{AddArgs, DemoArgs, InitArgs};
 pub(crate) use sync::{ChangeFormat, LimitArgs, OnError, RunArgs, SyncArgs};
@@ -117,13 +119,23 @@ pub(crate) enum Command {
     /// as stored, timestamps with a zone in UTC, infinite dates as infinity, binary as \x and hexadecimal digits,
     /// floats that are no numbers as "NaN" and "Infinity".
     Query(QueryArgs),
+    /// Compare two tables, moments of a table, or dumps, row by row
+    ///
+    /// A side is TABLE, TABLE@T or a dump (CSV, JSON Lines or Parquet; plain, gzip or zstd). Rows are matched by the table's
+    /// key or by --keys; those of a table without a key as whole rows. Null equals null, NaN equals NaN, and numbers and
+    /// moments are compared by value; the columns of a dump have the types of the table on the other side, or of --ddl.
+    Diff(DiffArgs),
     /// List the snapshots of a table, newest first
+    ///
+    /// JSON and CSV hold more columns.
     History(TableArgs),
     /// Show the columns, key and properties of a table
     Describe(TableArgs),
     /// List the data files of a table's newest snapshot
     Files(TableArgs),
-    /// Show how far tables are: lag, complete until, late and quarantined events
+    /// Show how far tables are: lag, complete until, last run, late and quarantined events
+    ///
+    /// JSON and CSV hold more than the table for people, such as the last error of a table that has recovered.
     Status(StatusArgs),
     /// Deal with records that were put aside as unreadable
     Quarantine(QuarantineArgs),

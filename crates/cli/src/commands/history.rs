@@ -3,19 +3,40 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::record_batch::RecordBatch;
 use waterline_core::error::Result;
 use waterline_core::format::{TableState, VersionId, VersionInfo};
 use waterline_core::record::{Kind, RECORD, Record};
 
-use crate::args::TableArgs;
+use crate::args::{OutputFormat, TableArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 
+/// What fits a terminal.
+const SHOWN: [&str; 7] = ["snapshot_id", "committed_at", "kind", "event_time_max", "added_rows", "total_rows", "refs"];
+const OWN_TAGS: &str = "waterline/";
+
 pub(crate) async fn run(context: &mut Context<'_>, args: &TableArgs) -> Result<(), Failure> {
     let state = context.head(&args.table).await?;
-    context.printer.batch(&history(&state)?)
+    let mut history = history(&state)?;
+    if context.printer.format() == OutputFormat::Table {
+        history = without_own_tags(&history)?;
+    }
+    context.printer.brief(&history, &SHOWN)
+}
+
+/// Tags that Waterline sets for itself are long, and `kind` says what they mark.
+fn without_own_tags(history: &RecordBatch) -> Result<RecordBatch> {
+    let refs = history.column_by_name("refs").map(|refs| refs.as_string::<i32>());
+    let others = |refs: &str| refs.split(", ").filter(|name| !name.starts_with(OWN_TAGS)).collect::<Vec<_>>().join(", ");
+    let shown: StringArray = refs.into_iter().flatten().map(|refs| refs.map(others).filter(|refs| !refs.is_empty())).collect();
+    let schema = history.schema();
+    let columns = schema.fields().iter().zip(history.columns()).map(|(field, column)| {
+        let column = if field.name() == "refs" { Arc::new(shown.clone()) as ArrayRef } else { column.clone() };
+        (field.name().clone(), column)
+    });
+    Ok(RecordBatch::try_from_iter(columns.collect::<Vec<_>>())?)
 }
 
 fn history(state: &TableState) -> Result<RecordBatch> {

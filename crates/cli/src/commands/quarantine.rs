@@ -55,14 +55,15 @@ async fn retry(context: &mut Context<'_>, lake: &Lake, table: &TableName) -> Res
     let retried = quarantine.stage_retry(&records).await?;
     let settings = context.settings()?;
     let catalog = settings.catalog.clone();
-    sync::sync(context, &catalog, SyncRequest::retry(table, retried, &settings)?).await?;
-    Ok(quarantine.drop_files(&files(&records)).await?)
+    sync::sync(context, &catalog, SyncRequest::retry(table, retried.clone(), &settings)?, "quarantine retry").await?;
+    Ok(quarantine.end_retry(&retried, &records).await?)
 }
 
 async fn forget(context: &mut Context<'_>, lake: &Lake, table: &TableName) -> Result<(), Failure> {
     let (quarantine, records) = open(lake, table).await?;
     quarantine.drop_files(&files(&records)).await?;
-    context.printer.note(&format!("Dropped {} records.", records.len()));
+    let noun = if records.len() == 1 { "record" } else { "records" };
+    context.printer.note(&format!("Dropped {} {noun}.", records.len()));
     Ok(())
 }
 

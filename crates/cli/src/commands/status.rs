@@ -1,5 +1,7 @@
 //! `status`: how far tables are, one row each.
 
+mod terminal;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -10,21 +12,30 @@ use waterline_core::error::{Error, Result};
 use waterline_core::format::{Catalog, TableState};
 use waterline_core::record::{LogHeader, Record, log_header, record_of};
 use waterline_core::table::TableName;
+use waterline_engine::lake::Lake;
+use waterline_engine::quarantine::Quarantine;
+use waterline_engine::runs::{LastRuns, TableRun, last_runs};
 
-use crate::args::StatusArgs;
+use crate::args::{OutputFormat, StatusArgs};
 use crate::commands::history::live_rows;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::lake::open_lake;
 use crate::settings::TablePattern;
 
 const CONCURRENT_TABLES: usize = 8;
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &StatusArgs) -> Result<(), Failure> {
-    let catalog = context.catalog().await?;
-    let names = selected(&catalog.list().await?, &args.tables)?;
-    let catalog = catalog.as_ref();
-    let rows: Vec<Row> = stream::iter(names).map(|name| Row::read(catalog, name)).buffered(CONCURRENT_TABLES).collect().await;
-    context.printer.batch(&batch(&rows)?)
+    let lake = open_lake(&context.settings()?.catalog, &context.env).await?;
+    let names = selected(&lake.catalog.list().await?, &args.tables)?;
+    let lake = &lake;
+    let rows: Vec<Row> = stream::iter(names).map(|name| Row::read(lake, name)).buffered(CONCURRENT_TABLES).collect().await;
+    if context.printer.format() != OutputFormat::Table {
+        return context.printer.batch(&batch(&rows)?);
+    }
+    let now_us = context.env.clock.now_us();
+    context.printer.batch(&terminal::batch(&rows, now_us)?)?;
+    context.printer.text(&terminal::troubles(&rows, now_us))
 }
 
 /// Tables by their own names, changelogs aside. A name that matches nothing is an error.
@@ -57,11 +68,14 @@ struct Facts {
     /// Absent in a table that Waterline has never written.
     record: Option<Record>,
     log: LogHeader,
+    /// Records in quarantine now.
+    quarantined: u64,
+    runs: LastRuns,
 }
 
 impl Row {
-    async fn read(catalog: &dyn Catalog, table: TableName) -> Self {
-        let facts = Facts::read(catalog, &table).await;
+    async fn read(lake: &Lake, table: TableName) -> Self {
+        let facts = Facts::read(lake, &table).await;
         Self { table, facts }
     }
 
@@ -71,12 +85,16 @@ impl Row {
 }
 
 impl Facts {
-    async fn read(catalog: &dyn Catalog, table: &TableName) -> Result<Self> {
-        let mirror = head(catalog, table).await?;
-        let changelog = head(catalog, &table.changelog()).await?;
+    async fn read(lake: &Lake, table: &TableName) -> Result<Self> {
+        let mirror = head(lake.catalog.as_ref(), table).await?;
+        let changelog = head(lake.catalog.as_ref(), &table.changelog()).await?;
+        let (quarantined, runs) = match &mirror {
+            Some(mirror) => (Quarantine::of(lake, mirror).count().await?, last_runs(lake, &mirror.location).await?),
+            None => Default::default(),
+        };
         let record = mirror.as_ref().map(record_of).transpose()?.flatten();
         let log = changelog.as_ref().map(log_header).transpose()?.unwrap_or_default();
-        Ok(Self { mirror, record, log })
+        Ok(Self { mirror, record, log, quarantined, runs })
     }
 
     fn total_rows(&self) -> Option<i64> {
@@ -99,6 +117,10 @@ impl Facts {
     }
 }
 
+fn outcome(run: &TableRun) -> &'static str {
+    if run.error.is_some() { "failed" } else { "done" }
+}
+
 async fn head(catalog: &dyn Catalog, name: &TableName) -> Result<Option<TableState>> {
     match catalog.open(name).await? {
         Some(table) => table.head().await.map(Some),
@@ -112,6 +134,8 @@ fn batch(rows: &[Row]) -> Result<RecordBatch> {
     let moment = |value: fn(&Facts) -> Option<i64>| -> ArrayRef {
         Arc::new(rows.iter().map(|row| row.fact(value)).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
     };
+    let text =
+        |value: fn(&Facts) -> Option<String>| -> ArrayRef { Arc::new(rows.iter().map(|row| row.fact(value)).collect::<StringArray>()) };
     Ok(RecordBatch::try_from_iter([
         ("table", Arc::new(rows.iter().map(|row| Some(row.table.to_string())).collect::<StringArray>()) as ArrayRef),
         ("rows", number(Facts::total_rows)),
@@ -120,11 +144,16 @@ fn batch(rows: &[Row]) -> Result<RecordBatch> {
         ("event_time_max", moment(|facts| facts.log.event_time_max_us)),
         ("earliest", moment(Facts::earliest_us)),
         ("last_merge", moment(Facts::committed_at_us)),
+        ("last_run", moment(|facts| Some(facts.runs.newest()?.ended_us))),
+        ("last_run_verb", text(|facts| Some(facts.runs.newest()?.verb.clone()))),
+        ("last_run_outcome", text(|facts| facts.runs.newest().map(outcome).map(str::to_owned))),
+        ("last_error", text(|facts| facts.runs.failed.as_ref()?.error.clone())),
+        ("last_error_at", moment(|facts| Some(facts.runs.failed.as_ref()?.ended_us))),
         ("events", number(|facts| i64::try_from(facts.log.counts.events).ok())),
         ("late", number(|facts| i64::try_from(facts.log.counts.late).ok())),
         ("below_watermark", number(|facts| i64::try_from(facts.log.counts.below_watermark).ok())),
         ("repeated", number(|facts| i64::try_from(facts.log.counts.repeated).ok())),
-        ("quarantined", number(|facts| i64::try_from(facts.log.counts.quarantined).ok())),
+        ("quarantined", number(|facts| i64::try_from(facts.quarantined).ok())),
         ("error", Arc::new(rows.iter().map(|row| row.facts.as_ref().err().map(ToString::to_string)).collect::<StringArray>())),
     ])?)
 }

@@ -15,7 +15,10 @@ pub(super) struct Observed {
     pub(super) source: Option<String>,
     pub(super) table: Option<TableName>,
     pub(super) keys: Vec<String>,
-    pub(super) columns: Vec<(String, Option<String>)>,
+    /// Names in the image, where no schema has them.
+    pub(super) columns: Vec<String>,
+    /// Whether the record comes with the schema of its columns.
+    pub(super) has_schema: bool,
 }
 
 type Object = Map<String, Value>;
@@ -75,7 +78,7 @@ fn envelope(body: &Object, schema: Option<&Object>) -> Option<Observed> {
     let source = body.get("source")?.as_object()?;
     body.get("op")?.as_str()?;
     let image = [body.get("after"), body.get("before")].into_iter().flatten().find_map(Value::as_object);
-    let columns = schema.and_then(declared_columns).or_else(|| image.map(shown_columns)).unwrap_or_default();
+    let columns = image.map(names).unwrap_or_default();
     let text = |name: &str| source.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let table = text("table")?;
     let namespace = text("schema").or_else(|| text("db"))?;
@@ -85,6 +88,7 @@ fn envelope(body: &Object, schema: Option<&Object>) -> Option<Observed> {
         table: TableName::new(namespace, table).ok(),
         keys: Vec::new(),
         columns,
+        has_schema: schema.is_some_and(declares_columns),
     })
 }
 
@@ -94,13 +98,14 @@ fn flattened(body: &Object) -> Option<Observed> {
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     let table =
         text("__table").zip(text("__schema").or_else(|| text("__db"))).and_then(|(table, namespace)| TableName::new(namespace, table).ok());
-    let columns = shown_columns(body).into_iter().filter(|(name, _)| !name.starts_with("__")).collect();
+    let columns = names(body).into_iter().filter(|name| !name.starts_with("__")).collect();
     is_flattened.then(|| Observed {
         format: ChangeFormatName::DebeziumJson,
         source: text("__name").map(str::to_owned),
         table,
         keys: Vec::new(),
         columns,
+        has_schema: false,
     })
 }
 
@@ -108,36 +113,16 @@ fn plain(body: &Object) -> Option<Observed> {
     body.get("op")?.as_str()?;
     let image = body.get("record")?.as_object()?;
     let table = body.get("table").and_then(Value::as_str).and_then(|name| name.parse().ok());
-    Some(Observed { format: ChangeFormatName::PlainJson, source: None, table, keys: Vec::new(), columns: shown_columns(image) })
+    Some(Observed { format: ChangeFormatName::PlainJson, source: None, table, keys: Vec::new(), columns: names(image), has_schema: false })
 }
 
-/// Columns by the types that JSON shows.
-fn shown_columns(image: &Object) -> Vec<(String, Option<String>)> {
-    image.iter().map(|(name, value)| (name.clone(), shown_type(value).map(str::to_owned))).collect()
+/// Whether the schema declares the columns of `after` or `before`, so that it names all of them in their order.
+fn declares_columns(schema: &Object) -> bool {
+    let images = fields(schema).into_iter().flatten().filter_map(Value::as_object);
+    let mut images = images.filter(|field| matches!(field.get("field").and_then(Value::as_str), Some("after" | "before")));
+    images.any(|image| fields(image).is_some())
 }
 
-fn shown_type(value: &Value) -> Option<&'static str> {
-    Some(match value {
-        Value::Null => return None,
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() => "float",
-        Value::Number(_) => "integer",
-        Value::String(_) => "text",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    })
-}
-
-/// Columns by the schema of the message: of `after`, or `before`.
-fn declared_columns(schema: &Object) -> Option<Vec<(String, Option<String>)>> {
-    let mut images = fields(schema)?.iter().filter_map(Value::as_object);
-    let image = images.find(|field| matches!(field.get("field").and_then(Value::as_str), Some("after" | "before")))?;
-    let columns = fields(image)?;
-    Some(columns.iter().filter_map(|field| Some((field.get("field")?.as_str()?.to_owned(), declared_type(field)))).collect())
-}
-
-/// The last part of a logical type's name, such as `MicroTimestamp`, or else Connect's own type.
-fn declared_type(field: &Value) -> Option<String> {
-    let text = |name: &str| field.get(name).and_then(Value::as_str);
-    text("name").and_then(|name| name.rsplit('.').next()).or_else(|| text("type")).map(str::to_owned)
+fn names(image: &Object) -> Vec<String> {
+    image.keys().cloned().collect()
 }

@@ -1,13 +1,16 @@
-//! What `load`, `ingest`, `merge`, `run` and `query` ask of the engine.
+//! What `load`, `ingest`, `merge`, `run`, `query` and `diff` ask of the engine.
+
+mod diff;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono_tz::Tz;
+pub(crate) use diff::{DiffRequest, DiffSide};
 use waterline_core::error::{Error, Result};
 use waterline_core::table::TableName;
 
-use crate::args::{self, LimitArgs, LoadArgs, QueryArgs, RunArgs, SyncArgs};
+use crate::args::{self, CsvArgs, LimitArgs, LoadArgs, QueryArgs, RunArgs, SyncArgs};
 use crate::settings::amount::Size;
 use crate::settings::{
     ChangeFormat, DumpMoment, Limits, OnError, SchemaSettings, Settings, SourceSettings, TableFormatKind, TableSettings, absolute,
@@ -79,7 +82,7 @@ impl DumpRequest {
         };
         Ok(Self {
             paths: args.paths.iter().map(|path| absolute(path, cwd)).collect::<Result<_>>()?,
-            format: dump_format(args)?,
+            format: dump_format(args.format, &args.csv, args.paths.first().map_or("", String::as_str))?,
             at,
             timezone: timezone.or_else(|| source.and_then(|source| source.timezone)),
             schema: schema(source, &of_table).overlaid(&args.schema, cwd)?,
@@ -101,16 +104,14 @@ fn schema(source: Option<&SourceSettings>, table: &TableSettings) -> SchemaSetti
     schema
 }
 
-fn dump_format(args: &LoadArgs) -> Result<DumpFormat> {
-    let format = match args.format {
+/// The format that is named, or that the name of the dump's first file shows.
+fn dump_format(format: Option<args::DumpFormat>, csv: &CsvArgs, file: &str) -> Result<DumpFormat> {
+    let format = match format {
         Some(format) => format,
-        None => format_by_name(args.paths.first().map_or("", String::as_str)).ok_or_else(|| {
-            Error::usage("the format of the dump cannot be told by the file's name; say --format")
-                .with("file", args.paths.first().map_or("", String::as_str))
-        })?,
+        None => format_by_name(file)
+            .ok_or_else(|| Error::usage("the format of the dump cannot be told by the file's name; say --format").with("file", file))?,
     };
-    let csv = &args.csv;
-    if format != args::DumpFormat::Csv && (csv.null.is_some() || csv.delimiter.is_some() || csv.quote.is_some() || csv.no_header) {
+    if format != args::DumpFormat::Csv && has_options(csv) {
         return Err(Error::usage("--null, --delimiter, --quote and --no-header are for CSV only"));
     }
     Ok(match format {
@@ -123,6 +124,10 @@ fn dump_format(args: &LoadArgs) -> Result<DumpFormat> {
             header: if csv.no_header { CsvHeader::Absent } else { CsvHeader::Present },
         }),
     })
+}
+
+fn has_options(csv: &CsvArgs) -> bool {
+    csv.null.is_some() || csv.delimiter.is_some() || csv.quote.is_some() || csv.no_header
 }
 
 fn format_by_name(name: &str) -> Option<args::DumpFormat> {
@@ -206,7 +211,7 @@ impl SyncRequest {
         let of_table = settings.table(table);
         source.schema = schema(Some(&source), &of_table);
         source.paths = vec![file];
-        source.on_error = OnError::Quarantine;
+        source.on_error = OnError::QuarantineAgain;
         Ok(Self {
             stage: Stage::Merge,
             complete_until_us: None,

@@ -83,6 +83,11 @@ fn unified(column: &ArrayRef) -> ArrayRef {
     }
 }
 
+/// Whether values of both types can be compared with each other.
+pub(crate) fn comparable(left: &DataType, right: &DataType) -> bool {
+    common_type(left, right).is_some()
+}
+
 /// A type that holds the values of both exactly; `None` for types that mean different things.
 fn common_type(left: &DataType, right: &DataType) -> Option<DataType> {
     use DataType::*;

@@ -21,6 +21,7 @@ use waterline_core::error::{Error, Result};
 
 use crate::read::from_datafusion;
 use columns::SharedColumns;
+pub(crate) use columns::comparable;
 pub use examples::Example;
 pub use walk::compare;
 

@@ -18,4 +18,5 @@ pub use session::{SessionOptions, session};
 pub use table::LakeTable;
 pub use version::{ReadAt, VersionSpec, resolve};
 
+pub(crate) use error::external;
 pub use error::from_datafusion;

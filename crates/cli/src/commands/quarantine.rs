@@ -13,6 +13,7 @@ use crate::commands::sync;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::lake::open_lake;
+use crate::printer::counted;
 use crate::settings::request::SyncRequest;
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &QuarantineArgs) -> Result<(), Failure> {
@@ -62,8 +63,7 @@ async fn retry(context: &mut Context<'_>, lake: &Lake, table: &TableName) -> Res
 async fn forget(context: &mut Context<'_>, lake: &Lake, table: &TableName) -> Result<(), Failure> {
     let (quarantine, records) = open(lake, table).await?;
     quarantine.drop_files(&files(&records)).await?;
-    let noun = if records.len() == 1 { "record" } else { "records" };
-    context.printer.note(&format!("Dropped {} {noun}.", records.len()));
+    context.printer.note(&format!("Dropped {}.", counted(records.len() as u64, "record")));
     Ok(())
 }
 

@@ -38,8 +38,8 @@ pub(crate) struct TableFound {
     /// Changes among the records that were read.
     pub(crate) sampled_events: u64,
     pub(crate) keys: Vec<String>,
-    /// Names and the types that the table would get; in the order of the message's schema, or by name. A type is unknown while
-    /// only nulls were seen.
+    /// Names and the types that the table would get; in the table's order. A type is unknown while only nulls were
+    /// seen.
     pub(crate) columns: Vec<(String, Option<DataType>)>,
 }
 
@@ -50,11 +50,9 @@ impl TableFound {
             self.keys = observed.keys;
         }
         let type_of = |name: &str| types.and_then(|types| types.fields().get(types.index_of(name)?)).map(|field| field.data_type().clone());
-        let names = match types {
-            Some(types) if observed.has_schema => types.fields().iter().map(|field| field.name().clone()).collect(),
-            _ => observed.columns,
-        };
-        for name in names {
+        let typed: Vec<String> = types.into_iter().flat_map(TableSchema::fields).map(|field| field.name().clone()).collect();
+        let untyped = observed.columns.into_iter().filter(|name| !typed.contains(name)).collect();
+        for name in [typed.clone(), untyped].concat() {
             let data_type = type_of(&name);
             match self.columns.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, known)) => *known = known.take().or(data_type),

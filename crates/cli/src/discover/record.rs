@@ -15,10 +15,8 @@ pub(super) struct Observed {
     pub(super) source: Option<String>,
     pub(super) table: Option<TableName>,
     pub(super) keys: Vec<String>,
-    /// Names in the image, where no schema has them.
+    /// Names in the image.
     pub(super) columns: Vec<String>,
-    /// Whether the record comes with the schema of its columns.
-    pub(super) has_schema: bool,
 }
 
 type Object = Map<String, Value>;
@@ -34,8 +32,8 @@ pub(super) fn observe(line: &[u8]) -> Result<Option<Observed>> {
     let (key, value) = message(&record);
     let Some(value) = value else { return Ok(None) };
     let keys = key.map(key_columns).unwrap_or_default();
-    let (body, schema) = payload(value);
-    let observed = envelope(body, schema).or_else(|| flattened(body)).or_else(|| plain(body));
+    let (body, _) = payload(value);
+    let observed = envelope(body).or_else(|| flattened(body)).or_else(|| plain(body));
     Ok(observed.map(|observed| Observed { table: observed.table.or_else(|| table_of_topic(&record)), keys, ..observed }))
 }
 
@@ -74,7 +72,7 @@ fn payload(value: &Object) -> (&Object, Option<&Object>) {
     }
 }
 
-fn envelope(body: &Object, schema: Option<&Object>) -> Option<Observed> {
+fn envelope(body: &Object) -> Option<Observed> {
     let source = body.get("source")?.as_object()?;
     body.get("op")?.as_str()?;
     let image = [body.get("after"), body.get("before")].into_iter().flatten().find_map(Value::as_object);
@@ -88,7 +86,6 @@ fn envelope(body: &Object, schema: Option<&Object>) -> Option<Observed> {
         table: TableName::new(namespace, table).ok(),
         keys: Vec::new(),
         columns,
-        has_schema: schema.is_some_and(declares_columns),
     })
 }
 
@@ -105,7 +102,6 @@ fn flattened(body: &Object) -> Option<Observed> {
         table,
         keys: Vec::new(),
         columns,
-        has_schema: false,
     })
 }
 
@@ -113,14 +109,7 @@ fn plain(body: &Object) -> Option<Observed> {
     body.get("op")?.as_str()?;
     let image = body.get("record")?.as_object()?;
     let table = body.get("table").and_then(Value::as_str).and_then(|name| name.parse().ok());
-    Some(Observed { format: ChangeFormatName::PlainJson, source: None, table, keys: Vec::new(), columns: names(image), has_schema: false })
-}
-
-/// Whether the schema declares the columns of `after` or `before`, so that it names all of them in their order.
-fn declares_columns(schema: &Object) -> bool {
-    let images = fields(schema).into_iter().flatten().filter_map(Value::as_object);
-    let mut images = images.filter(|field| matches!(field.get("field").and_then(Value::as_str), Some("after" | "before")));
-    images.any(|image| fields(image).is_some())
+    Some(Observed { format: ChangeFormatName::PlainJson, source: None, table, keys: Vec::new(), columns: names(image) })
 }
 
 fn names(image: &Object) -> Vec<String> {

@@ -13,6 +13,7 @@ use waterline_core::error::{Error, Result};
 use waterline_engine::diff::{DiffReport, Example, SideReport};
 
 use crate::printer::cells::{Cells, write_object};
+use crate::printer::counted;
 
 /// A report with the names of its sides.
 pub(crate) struct DiffView<'a> {
@@ -65,7 +66,7 @@ impl DiffView<'_> {
         let report = self.report;
         let mut out = String::new();
         for (label, side, of) in [("left", self.left, &report.left), ("right", self.right, &report.right)] {
-            let _ = write!(out, "{label:<7}{side}: {} rows", HumanCount(of.rows));
+            let _ = write!(out, "{label:<7}{side}: {}", counted(of.rows, "row"));
             if of.repeated_keys > 0 && !report.keys.is_empty() {
                 let _ = write!(out, ", {} of them with the key of another", HumanCount(of.repeated_keys));
             }
@@ -75,8 +76,8 @@ impl DiffView<'_> {
             out.push_str("No difference.\n");
             return out;
         }
-        let counts = [report.left.only_rows, report.right.only_rows].map(HumanCount);
-        let _ = write!(out, "{} rows only on the left, {} only on the right", counts[0], counts[1]);
+        let only_left = counted(report.left.only_rows, "row");
+        let _ = write!(out, "{only_left} only on the left, {} only on the right", HumanCount(report.right.only_rows));
         if report.keys.is_empty() {
             out.push_str("; there is no key, so whole rows were compared\n");
         } else {

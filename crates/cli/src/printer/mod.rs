@@ -11,6 +11,7 @@ use std::io::Write;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use indicatif::HumanCount;
 use serde::Serialize;
 use waterline_core::error::Error;
 
@@ -22,6 +23,11 @@ pub(crate) use progress::TerminalProgress;
 pub(crate) use report::{FailedSource, StageTime, SyncReport, TableCounts, TableReport};
 pub(crate) use rows::RowWriter;
 use table::Layout;
+
+/// `1 row`, `1,200 rows`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", HumanCount(count), if count == 1 { "" } else { "s" })
+}
 
 pub(crate) struct Printer<'a> {
     out: &'a mut (dyn Write + Send),
@@ -63,15 +69,6 @@ impl<'a> Printer<'a> {
         let mut rows = self.rows(batch.schema());
         rows.write(batch)?;
         rows.finish()
-    }
-
-    /// A result that is there as a whole, of which people see these columns only.
-    pub(crate) fn brief(&mut self, batch: &RecordBatch, columns: &[&str]) -> Result<(), Failure> {
-        if self.format != OutputFormat::Table {
-            return self.batch(batch);
-        }
-        let shown: Vec<usize> = columns.iter().filter_map(|name| batch.schema_ref().index_of(name).ok()).collect();
-        self.batch(&batch.project(&shown).map_err(Error::from)?)
     }
 
     /// One JSON document.

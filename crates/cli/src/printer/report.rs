@@ -13,6 +13,8 @@ use waterline_core::table::TableName;
 
 use waterline_core::text::{Zone, format_timestamp};
 
+use crate::printer::counted;
+
 #[derive(Debug, Default)]
 pub(crate) struct SyncReport {
     pub(crate) tables: Vec<TableReport>,
@@ -99,14 +101,12 @@ impl SyncReport {
         let mut out = String::new();
         for table in &self.tables {
             let counts = &table.counts;
-            let rows = if counts.rows_read == 1 { "row" } else { "rows" };
-            let _ = write!(out, "{}: {} {rows} read", table.table, HumanCount(counts.rows_read));
+            let _ = write!(out, "{}: {} read", table.table, counted(counts.rows_read, "row"));
             for (name, count) in counts.named().into_iter().skip(1).take(8).filter(|(_, count)| *count > 0) {
                 let _ = write!(out, ", {} {name}", HumanCount(count), name = name.replace('_', " "));
             }
             if counts.files_written > 0 {
-                let files = if counts.files_written == 1 { "file" } else { "files" };
-                let _ = write!(out, "; {} {files}, {} written", HumanCount(counts.files_written), HumanBytes(counts.bytes_written));
+                let _ = write!(out, "; {}, {} written", counted(counts.files_written, "file"), HumanBytes(counts.bytes_written));
             }
             out.push_str(if table.error.is_some() { "; FAILED\n" } else { "\n" });
             if !table.stages.is_empty() && counts.rows_read + counts.files_written > 0 {

@@ -8,6 +8,7 @@ mod crash;
 mod debezium;
 mod diff;
 mod examples;
+mod export;
 mod faults;
 mod fold;
 mod memory;

@@ -11,6 +11,7 @@ mod job;
 mod lake;
 mod logging;
 mod printer;
+mod selection;
 pub mod settings;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ mod bytes_in;
 mod commit;
 pub mod diff;
 pub mod dump;
+pub mod export;
 pub mod ingest;
 pub mod lake;
 pub mod load;

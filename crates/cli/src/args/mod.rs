@@ -1,6 +1,7 @@
 //! The command line as it was typed. No meaning is given to anything here: see [`crate::settings`].
 
 mod diff;
+mod export;
 mod inspect;
 mod load;
 mod query;
@@ -12,8 +13,9 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use diff::DiffArgs;
+pub(crate) use export::ExportArgs;
 pub(crate) use inspect::{QuarantineArgs, QuarantineCommand, StatusArgs, TableArgs};
-pub(crate) use load::{CsvArgs, DialectArg, DumpFormat, LoadArgs, SchemaArgs, TableFormatArg};
+pub(crate) use load::{CsvArgs, DialectArg, DumpFormat, LoadArgs, MemoryArgs, SchemaArgs, TableFormatArg};
 pub(crate) use query::QueryArgs;
 pub(crate) use setup::{AddArgs, DemoArgs, InitArgs};
 pub(crate) use sync::{ChangeFormat, LimitArgs, OnError, RunArgs, SyncArgs};
@@ -125,6 +127,11 @@ pub(crate) enum Command {
     /// key or by --keys; those of a table without a key as whole rows. Null equals null, NaN equals NaN, and numbers and
     /// moments are compared by value; the columns of a dump have the types of the table on the other side, or of --ddl.
     Diff(DiffArgs),
+    /// Write tables as files: Parquet, CSV or JSON Lines
+    ///
+    /// A file is called after its table, NAMESPACE.TABLE.FORMAT, and `load` reads it back to the same values. It appears when it is
+    /// whole.
+    Export(ExportArgs),
     /// List the snapshots of a table, newest first
     ///
     /// JSON and CSV hold more columns.

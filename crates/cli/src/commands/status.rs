@@ -2,13 +2,12 @@
 
 mod terminal;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::record_batch::RecordBatch;
 use futures::{StreamExt, stream};
-use waterline_core::error::{Error, Result};
+use waterline_core::error::Result;
 use waterline_core::format::{Catalog, TableState};
 use waterline_core::record::{LogHeader, Record, log_header, record_of};
 use waterline_core::table::TableName;
@@ -21,7 +20,7 @@ use crate::commands::history::live_rows;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::lake::open_lake;
-use crate::settings::TablePattern;
+use crate::selection::selected;
 
 const CONCURRENT_TABLES: usize = 8;
 
@@ -36,24 +35,6 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &StatusArgs) -> Result<
     let now_us = context.env.clock.now_us();
     context.printer.batch(&terminal::batch(&rows, now_us)?)?;
     context.printer.text(&terminal::troubles(&rows, now_us))
-}
-
-/// Tables by their own names, changelogs aside. A name that matches nothing is an error.
-fn selected(all: &[TableName], patterns: &[String]) -> Result<BTreeSet<TableName>> {
-    let mirrors: BTreeSet<TableName> = all.iter().map(|name| name.mirror().unwrap_or_else(|| name.clone())).collect();
-    if patterns.is_empty() {
-        return Ok(mirrors);
-    }
-    let mut chosen = BTreeSet::new();
-    for pattern in patterns {
-        let pattern = TablePattern::new(pattern);
-        let before = chosen.len();
-        chosen.extend(mirrors.iter().filter(|name| pattern.matches(name)).cloned());
-        if chosen.len() == before && !mirrors.iter().any(|name| pattern.matches(name)) {
-            return Err(Error::not_found("the catalog has no such table").with("table", pattern.as_str()));
-        }
-    }
-    Ok(chosen)
 }
 
 struct Row {

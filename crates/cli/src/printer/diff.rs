@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use waterline_core::error::{Error, Result};
 use waterline_engine::diff::{DiffReport, Example, SideReport};
 
-use crate::printer::cells::{Cells, write_object};
 use crate::printer::counted;
+use waterline_core::cells::{Cells, write_object};
 
 /// A report with the names of its sides.
 pub(crate) struct DiffView<'a> {

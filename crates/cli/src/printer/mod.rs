@@ -1,6 +1,5 @@
 //! The only place that prints. Results go to standard output, everything else to standard error.
 
-mod cells;
 mod diff;
 mod progress;
 mod report;

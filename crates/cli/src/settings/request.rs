@@ -10,7 +10,7 @@ pub(crate) use diff::{DiffRequest, DiffSide};
 use waterline_core::error::{Error, Result};
 use waterline_core::table::TableName;
 
-use crate::args::{self, CsvArgs, LimitArgs, LoadArgs, QueryArgs, RunArgs, SyncArgs};
+use crate::args::{self, CsvArgs, LimitArgs, LoadArgs, MemoryArgs, QueryArgs, RunArgs, SyncArgs};
 use crate::settings::amount::Size;
 use crate::settings::{
     ChangeFormat, DumpMoment, Limits, OnError, SchemaSettings, Settings, SourceSettings, TableFormatKind, TableSettings, absolute,
@@ -269,6 +269,11 @@ fn with_memory(mut limits: Limits, memory: Option<&str>) -> Result<Limits> {
         limits.memory_bytes = text.parse::<Size>().map_err(|e| e.with("option", "--memory-limit"))?.0;
     }
     Ok(limits)
+}
+
+/// What a command may use that reads only.
+pub(crate) fn memory_bytes(settings: &Settings, args: &MemoryArgs) -> Result<usize> {
+    Ok(with_memory(settings.limits, args.memory_limit.as_deref())?.memory_bytes)
 }
 
 fn complete_until(args: &LimitArgs, zone: Option<Tz>) -> Result<Option<i64>> {

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use waterline_core::error::{Error, Result};
 use waterline_core::table::TableName;
 
-use super::{DumpFormat, dump_format, format_by_name, has_options, with_memory};
+use super::{DumpFormat, dump_format, format_by_name, has_options, memory_bytes};
 use crate::args::{CsvArgs, DiffArgs};
 use crate::settings::{SchemaSettings, Settings, absolute, parse_moment, parse_zone};
 
@@ -48,7 +48,7 @@ impl DiffRequest {
             keys: args.schema.keys.clone(),
             schema: SchemaSettings::default().overlaid(&args.schema, cwd)?,
             timezone: timezone.or_else(|| source.and_then(|source| source.timezone)),
-            memory_bytes: with_memory(settings.limits, args.memory.memory_limit.as_deref())?.memory_bytes,
+            memory_bytes: memory_bytes(settings, &args.memory)?,
             left,
             right,
         })

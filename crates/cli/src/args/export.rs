@@ -1,0 +1,29 @@
+//! Arguments of `export`.
+
+use clap::Args;
+
+use crate::args::load::{DumpFormat, MemoryArgs};
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Tables, as NAMESPACE.TABLE; `*` stands for any text
+    #[arg(value_name = "TABLE", required_unless_present = "all")]
+    pub(crate) tables: Vec<String>,
+    /// Every table of the catalog
+    #[arg(long, conflicts_with = "tables")]
+    pub(crate) all: bool,
+    /// Folder or URL to write to; one file a table
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to: String,
+    /// Format of the files
+    #[arg(long, value_enum, default_value_t = DumpFormat::Parquet)]
+    pub(crate) format: DumpFormat,
+    /// What NULL is written as in CSV [default: an empty field]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) null: Option<String>,
+    /// Replace files that are there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
+}

@@ -3,7 +3,7 @@
 use datafusion::physical_plan::SendableRecordBatchStream;
 use futures::TryStreamExt;
 use object_store::buffered::BufWriter;
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
+use object_store::{ObjectStoreExt, WriteMultipart};
 use parquet::arrow::AsyncArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray, UInt64Array};
 use arrow::record_batch::RecordBatch;
+use datafusion::common::TableReference;
 use datafusion::prelude::SessionContext;
-use datafusion::sql::TableReference;
 use waterline_core::dump::TextFormat;
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::table::TableName;

@@ -71,7 +71,7 @@ async fn the_plain_form_takes_its_table_from_the_folder() {
     assert_eq!((found.format, found.source), (ChangeFormatName::PlainJson, None));
     let columns = &found.tables[&"crm.users".parse().unwrap()].columns;
     let shown: Vec<_> = columns.iter().map(|(name, data_type)| (name.as_str(), data_type.clone())).collect();
-    assert_eq!(shown, [("gone", None), ("id", Some(DataType::Int64)), ("score", Some(DataType::Float64))]);
+    assert_eq!(shown, [("id", Some(DataType::Int64)), ("score", Some(DataType::Float64)), ("gone", None)]);
 }
 
 #[tokio::test]

@@ -60,8 +60,8 @@ fn age(elapsed_us: i64) -> String {
     let seconds = elapsed_us.max(0) / SECOND_US;
     let (count, unit) = match seconds {
         ..60 => (seconds, "s"),
-        ..3_600 => (seconds / 60, "m"),
-        ..86_400 => (seconds / 3_600, "h"),
+        60..3_600 => (seconds / 60, "m"),
+        3_600..86_400 => (seconds / 3_600, "h"),
         _ => (seconds / 86_400, "d"),
     };
     format!("{count}{unit} ago")

@@ -140,6 +140,8 @@ impl DumpTable {
 async fn shown(lake: &Lake, format: &DumpFormat, files: &[InputFile], known: Option<&TableSchema>) -> Result<Vec<FieldRef>> {
     match (format, known) {
         (DumpFormat::Csv(options), Some(known)) if options.header == waterline_core::dump::Header::Absent => Ok(known.fields().to_vec()),
+        // No rows have no members.
+        (DumpFormat::JsonLines(_), Some(known)) if files.iter().all(|file| file.size_bytes == 0) => Ok(known.fields().to_vec()),
         // A member that is null everywhere may be left out of every line.
         (DumpFormat::JsonLines(_), Some(known)) => {
             let mut fields = known.fields().to_vec();

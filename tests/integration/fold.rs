@@ -52,7 +52,7 @@ impl Subject {
         let add = if rows.is_empty() { Vec::new() } else { vec![write_file(&self.lake.env, &base, &rows, Vec::new()).await.unwrap()] };
         let anchor = "waterline/baseline-test".to_owned();
         let record = Record {
-            baseline: Baseline { at_us: Some(at_us), until_us: baseline.until_us, anchor: Some(anchor.clone()) },
+            baseline: Baseline { at_us: Some(at_us), until_us: baseline.until_us, anchor: Some(anchor.clone()), run: None },
             ..Record::initial()
         };
         let commit = Commit {

@@ -62,3 +62,42 @@ fn a_table_that_is_switched_on_later_gets_its_events_from_files_that_were_read()
     waterline(lake.path(), &["run"]);
     assert_eq!((ids(lake.path(), "a"), ids(lake.path(), "b")), ("id\n1\n4\n".into(), "id\n2\n3\n".into()));
 }
+
+/// Makes a file useless that looks as it did to the store: who reads it again fails.
+fn spoil(file: &Path) {
+    let before = fs::metadata(file).unwrap();
+    fs::write(file, vec![b'x'; before.len() as usize]).unwrap();
+    fs::File::options().write(true).open(file).unwrap().set_modified(before.modified().unwrap()).unwrap();
+}
+
+#[test]
+fn files_without_events_of_a_table_are_read_once() {
+    let lake = lake("in/");
+    fs::create_dir_all(lake.path().join("in")).unwrap();
+    let path = |name: &str| lake.path().join("in").join(name);
+    let commits = |table: &str| fs::read_dir(lake.path().join(format!("warehouse/shop/{table}__changelog/metadata"))).unwrap().count();
+    fs::write(path("0.jsonl"), event("a", 9)).unwrap();
+    fs::write(path("1.jsonl"), event("b", 8)).unwrap();
+    waterline(lake.path(), &["run"]);
+    spoil(&path("0.jsonl"));
+    spoil(&path("1.jsonl"));
+    // Nothing of it is newer than what was read, and nothing is of the other table.
+    fs::write(path("2.jsonl"), event("a", 3)).unwrap();
+    waterline(lake.path(), &["run"]);
+    spoil(&path("2.jsonl"));
+    let before = (commits("a"), commits("b"));
+    waterline(lake.path(), &["run"]);
+    assert_eq!((commits("a"), commits("b")), before, "no commits without news");
+    assert_eq!((ids(lake.path(), "a"), ids(lake.path(), "b")), ("id\n3\n9\n".into(), "id\n8\n".into()));
+}
+
+#[test]
+fn a_table_that_fails_does_not_hide_one_that_comes_after_it() {
+    let lake = lake("in/");
+    fs::create_dir_all(lake.path().join("in")).unwrap();
+    let bad = event("a", 1).replace(r#""id":1"#, r#""id":"one""#);
+    fs::write(lake.path().join("in/0.jsonl"), bad + &event("b", 2)).unwrap();
+    let run = Command::new(env!("CARGO_BIN_EXE_waterline")).current_dir(lake.path()).arg("run").output().unwrap();
+    assert_eq!(run.status.code(), Some(1));
+    assert_eq!(ids(lake.path(), "b"), "id\n2\n");
+}

@@ -9,13 +9,14 @@ use waterline_core::dump::{CsvOptions, DumpFormat};
 use waterline_core::error::Error;
 use waterline_core::format::{Catalog, Commit, CommitOutcome, Operation, Removal, TableState};
 use waterline_core::moments::DumpMoment;
-use waterline_core::record::{LogHeader, Record, log_header, record_of};
+use waterline_core::record::{LogCounts, LogHeader, Record, log_header, record_of};
 use waterline_core::table::TableName;
 use waterline_engine::ingest::{IngestOptions, Mode, OnError, RunReport, SchemaSource, Source, TableReport, TableSelection, ingest};
 use waterline_engine::lake::{Lake, Limits};
 use waterline_engine::load::{Existing, LoadRequest, load};
 use waterline_engine::log::read_positions;
 use waterline_engine::progress::Silent;
+use waterline_engine::quarantine::Quarantine;
 use waterline_engine::tables::TableSettings;
 use waterline_iceberg::FilesystemCatalog;
 use waterline_testkit::cell::Cell;
@@ -64,6 +65,10 @@ impl Table {
     }
 
     async fn job(&self, mode: Mode, complete_until_us: Option<i64>) -> Result<RunReport, Error> {
+        self.job_with(IngestOptions { complete_until_us, ..IngestOptions::new(mode) }).await
+    }
+
+    async fn job_with(&self, options: IngestOptions) -> Result<RunReport, Error> {
         let source = Source {
             name: "shop".into(),
             paths: vec![LANDING.into()],
@@ -74,8 +79,7 @@ impl Table {
             table_settings: Default::default(),
             default_settings: TableSettings::default(),
         };
-        ingest(&self.lake, &source, &IngestOptions { mode, on_error: OnError::Stop, limits: Limits::default(), complete_until_us }, &Silent)
-            .await
+        ingest(&self.lake, &source, &options, &Silent).await
     }
 
     /// Reads and merges what was landed.
@@ -90,6 +94,15 @@ impl Table {
     async fn take(&mut self, lines: &[String]) -> TableReport {
         self.land(lines).await;
         self.run().await
+    }
+
+    /// The same, with bad records put aside.
+    async fn take_good(&mut self, lines: &[String]) -> TableReport {
+        self.land(lines).await;
+        let options = IngestOptions { on_error: OnError::Quarantine, ..IngestOptions::new(Mode::Merge) };
+        let table = self.job_with(options).await.unwrap().tables.remove(0);
+        table.result.unwrap();
+        table.report
     }
 
     async fn failure(&mut self, lines: &[String]) -> Error {
@@ -172,6 +185,11 @@ fn update(at: u64, id: u64, a: &str, b: &str) -> String {
     event("u", Some(at), at, "null", &row(id, a, b))
 }
 
+/// The event as one of another connector.
+fn elsewhere(event: String) -> String {
+    event.replace(r#""name":"pg""#, r#""name":"pg2""#)
+}
+
 /// Leaves `b` out, as an unchanged TOAST column.
 fn update_a(at: u64, id: u64, a: &str) -> String {
     update(at, id, a, "__debezium_unavailable_value")
@@ -232,11 +250,71 @@ async fn rule_03_late_is_what_is_not_above_the_highest_folded_and_domains_do_not
     table.take(&[create(5, 1, "five", "x")]).await;
     assert_eq!(table.take(&[create(4, 2, "four", "x"), create(6, 3, "six", "x")]).await.late, 1);
     assert_eq!(table.rows().await, ["1 five x", "2 four x", "3 six x"]);
-    let other_domain = create(1, 9, "other", "x").replace(r#""name":"pg""#, r#""name":"pg2""#);
-    table.take(&[other_domain]).await;
-    let error = table.failure(&[truncate(7)]).await;
-    assert!(error.to_string().contains("several domains"), "{error}");
-    assert_eq!(table.rows().await.len(), 4);
+    table.take(&[elsewhere(create(1, 9, "other", "x"))]).await;
+    assert_eq!(table.take(&[elsewhere(create(2, 8, "other", "x")), update(7, 1, "seven", "x")]).await.late, 0);
+    assert_eq!(table.rows().await, ["1 seven x", "2 four x", "3 six x", "8 other x", "9 other x"]);
+}
+
+#[tokio::test]
+async fn rule_03_a_key_of_another_domain_is_refused_before_it_is_logged() {
+    let moved = [delete(8, 1), event("c", Some(8), 8, "null", &row(2, "moved", "x"))].map(elsewhere).to_vec();
+    let cases = [
+        vec![elsewhere(update(7, 1, "other", "x"))],
+        vec![elsewhere(create(7, 5, "first", "x")), create(8, 5, "second", "x")],
+        vec![elsewhere(delete(7, 1))],
+        moved,
+    ];
+    for lines in cases {
+        let mut table = Table::new();
+        table.take(&[create(5, 1, "five", "x"), create(6, 3, "six", "x")]).await;
+        let before = table.log_header().await;
+        let error = table.failure(&lines).await.to_string();
+        assert!(error.contains("two domains") && error.contains("002.jsonl") && error.contains("record "), "{error}");
+        assert_eq!(table.log_header().await.counts.events, before.counts.events);
+        assert_eq!(table.rows().await, ["1 five x", "3 six x"]);
+        // The job goes on beside it when told to.
+        let good = elsewhere(create(9, 9, "good", "x"));
+        let report = table.take_good(&[update(10, 3, "ten", "x"), good]).await;
+        assert!(report.quarantined > 0);
+        assert!(table.rows().await.ends_with(&["9 good x".into()]), "{:?}", table.rows().await);
+    }
+}
+
+#[tokio::test]
+async fn rule_03_only_the_bad_records_of_a_batch_go_to_quarantine() {
+    let mut table = Table::new();
+    let lines = [
+        create(1, 1, "pg", "x"),
+        elsewhere(create(1, 2, "pg2", "x")),
+        elsewhere(update(2, 1, "bad", "x")),
+        update(2, 2, "bad", "x"),
+        update(3, 1, "pg", "y"),
+        elsewhere(update(3, 2, "pg2", "y")),
+        truncate(4),
+    ];
+    assert_eq!(table.take_good(&lines).await.quarantined, 3);
+    assert_eq!(table.rows().await, ["1 pg y", "2 pg2 y"]);
+    assert_eq!(table.rows_of(&Table::name().changelog(), &["_op", "id", "_domain"]).await, ["c 1 pg", "c 2 pg2", "u 1 pg", "u 2 pg2"]);
+    let records = Quarantine::of(&table.lake, &table.mirror().await).list().await.unwrap();
+    assert_eq!(records.iter().map(|(_, bad)| bad.record).collect::<Vec<_>>(), [3, 4, 7]);
+    assert_eq!(records[0].1.line().unwrap().trim_ascii_end(), lines[2].as_bytes());
+}
+
+#[tokio::test]
+async fn rule_03_a_truncate_among_several_domains_is_refused_before_it_is_logged() {
+    for key in ["PRIMARY KEY (id)", "UNIQUE (a)"] {
+        let mut table = Table::with_key(key);
+        table.take(&[create(5, 1, "five", "x"), elsewhere(create(6, 2, "six", "x"))]).await;
+        let error = table.failure(&[truncate(7)]).await;
+        assert!(error.to_string().contains("several domains"), "{error}");
+        assert_eq!((table.rows().await.len(), table.log_header().await.counts.truncates), (2, 0));
+
+        let mut table = Table::with_key(key);
+        table.take(&[create(5, 1, "five", "x"), truncate(6), create(7, 1, "seven", "x")]).await;
+        let error = table.failure(&[elsewhere(create(8, 2, "eight", "x"))]).await;
+        assert!(error.to_string().contains("several domains"), "{error}");
+        assert_eq!((table.rows().await, table.log_header().await.counts.events), (vec!["1 seven x".to_owned()], 3));
+    }
 }
 
 #[tokio::test]
@@ -289,6 +367,84 @@ async fn rule_07_reads_rank_below_changes_and_a_complete_run_is_a_baseline() {
 }
 
 #[tokio::test]
+async fn rule_07_a_run_that_only_repeats_complete_is_a_baseline_after_a_crash_too() {
+    let mut table = Table::new();
+    let run = run_of_reads(20, &[(1, "run"), (2, "run"), (3, "run")]);
+    let stray = event("r", None, 9, "null", &row(5, "stray", "x"));
+    table.take(&[stray, run[1].clone(), run[2].clone()]).await;
+    table.take(&run[..1]).await;
+    assert_eq!(table.rows().await, ["1 run x", "2 run x", "3 run x"]);
+
+    let mut table = Table::new();
+    let stray = event("r", None, 9, "null", &row(5, "stray", "x"));
+    let unmarked: Vec<String> = run.iter().map(|line| line.replace("_in_data_collection", "ish")).collect();
+    table.take(&[vec![stray], unmarked].concat()).await;
+    assert_eq!(table.rows().await, ["1 run x", "2 run x", "3 run x", "5 stray x"]);
+    table.land(&run).await;
+    table.job(Mode::Log, None).await.unwrap();
+    assert_eq!(table.log_header().await.counts, LogCounts { repeated: 3, ..table.log_header().await.counts });
+    table.run().await;
+    assert_eq!(table.rows().await, ["1 run x", "2 run x", "3 run x"]);
+    assert_eq!(table.record().await.baseline.at_us, Some(seconds(20)));
+}
+
+#[tokio::test]
+async fn rule_07_a_run_over_several_files_is_a_baseline_in_whichever_order_they_come() {
+    let run = run_of_reads(20, &[(1, "run"), (2, "run"), (3, "run"), (4, "run")]);
+    let expected = ["1 run x", "2 run x", "3 newer x", "4 run x"];
+    let orders = [[0, 1, 2, 3], [0, 2, 1, 3], [3, 1, 0, 2], [0, 3, 1, 2], [1, 3, 2, 0]];
+    for order in orders {
+        // In one job, in a job for each file, and with changes before the last parts come.
+        for (jobs, change_after) in [(false, 4), (true, 4), (true, 2), (true, 0)] {
+            let mut table = Table::new();
+            table.take(&[create(5, 3, "old", "x"), create(6, 9, "gone", "x")]).await;
+            for (number, part) in order.into_iter().enumerate() {
+                if number == change_after {
+                    table.take(&[update(25, 3, "newer", "x")]).await;
+                }
+                table.land(&run[part..=part]).await;
+                if jobs {
+                    table.run().await;
+                }
+            }
+            if change_after == 4 {
+                table.land(&[update(25, 3, "newer", "x")]).await;
+            }
+            table.run().await;
+            assert_eq!(table.rows().await, expected, "{order:?} {jobs} {change_after}");
+            assert_eq!(table.record().await.baseline.at_us, Some(seconds(20)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn rule_07_a_run_of_one_row_is_a_baseline_and_one_with_a_bad_record_is_not() {
+    let mut table = Table::new();
+    table.take(&[create(5, 1, "old", "x"), create(6, 2, "gone", "x")]).await;
+    table.take(&run_of_reads(20, &[(1, "run")])).await;
+    assert_eq!(table.rows().await, ["1 run x"]);
+    let mut run = run_of_reads(30, &[(1, "again"), (2, "again"), (3, "again")]);
+    run[1] = run[1].replace(r#""id":2"#, r#""id":"two""#);
+    table.take(&[create(25, 4, "new", "x")]).await;
+    assert_eq!(table.take_good(&run).await.quarantined, 1);
+    assert_eq!(table.record().await.baseline.at_us, Some(seconds(20)));
+    assert_eq!(table.rows().await, ["1 again x", "3 again x", "4 new x"]);
+}
+
+#[tokio::test]
+async fn rule_07_a_run_holds_the_rows_of_its_own_domain_only() {
+    let mut table = Table::new();
+    table.take(&run_of_reads(20, &[(1, "run"), (2, "run")])).await;
+    let other: Vec<String> = run_of_reads(10, &[(3, "other"), (4, "other")]).into_iter().map(elsewhere).collect();
+    table.take(&other).await;
+    table.take(&[elsewhere(update(15, 3, "changed", "x"))]).await;
+    assert_eq!(table.rows().await, ["1 run x", "2 run x", "3 changed x", "4 other x"]);
+    let again: Vec<String> = run_of_reads(40, &[(4, "again")]).into_iter().map(elsewhere).collect();
+    table.take(&again).await;
+    assert_eq!(table.rows().await.len(), 4);
+}
+
+#[tokio::test]
 async fn rule_08_unset_columns_without_a_row_are_null_until_the_row_arrives() {
     let mut table = Table::new();
     let report = table.take(&[update_a(5, 1, "new")]).await;
@@ -308,6 +464,21 @@ async fn rule_09_every_event_is_logged_and_only_newer_ones_fold_onto_the_baselin
     interval.load("id,a,b\n1,dumped,x\n", DumpMoment { at_us: seconds(10), until_us: Some(seconds(20)) }).await;
     interval.take(&[update(15, 1, "inside", "x")]).await;
     assert_eq!(interval.rows().await, ["1 inside x"]);
+}
+
+#[tokio::test]
+async fn rule_09_a_key_change_of_the_interval_finds_its_row_under_the_new_key() {
+    let moved = |at, old, new| [delete(at, old), event("c", Some(at), at, "null", &row(new, "moved", "__debezium_unavailable_value"))];
+    // The dump was taken after the change, and holds the row as 3 already.
+    let lines = moved(12, 1, 3);
+    for batches in [vec![lines.to_vec()], lines.chunks(1).map(<[String]>::to_vec).collect()] {
+        let mut table = Table::new();
+        table.load("id,a,b\n3,dumped,kept\n", DumpMoment { at_us: seconds(10), until_us: Some(seconds(20)) }).await;
+        for lines in &batches {
+            table.take(lines).await;
+        }
+        assert_eq!(table.rows().await, ["3 moved kept"], "{} batches", batches.len());
+    }
 }
 
 #[tokio::test]

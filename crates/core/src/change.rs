@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray};
+use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimestampMicrosecondType};
 
 use crate::error::{Error, Result};
@@ -150,6 +150,12 @@ impl ChangeBatch {
     /// Microseconds since the epoch.
     pub fn event_times(&self) -> &TimestampMicrosecondArray {
         self.batch.column_by_name(EVENT_TIME).expect("checked when made").as_primitive::<TimestampMicrosecondType>()
+    }
+
+    /// Ordinals of the log batches that hold the events.
+    pub fn batches(&self) -> Result<&Int64Array> {
+        let batches = self.batch.column_by_name(BATCH).and_then(|c| c.as_primitive_opt());
+        batches.ok_or_else(|| Error::corrupt("a changelog lacks a system column").with("column", BATCH))
     }
 
     /// Names of the unset columns of a row; empty when the source sent all.

@@ -75,6 +75,10 @@ impl KeyIndex {
         self.table.find(hash_key(key), |&id| self.keys[id as usize].row() == key).map(|&id| KeyId(id))
     }
 
+    pub fn key(&self, id: KeyId) -> Row<'_> {
+        self.keys[id.index()].row()
+    }
+
     pub fn keys(&self) -> &[OwnedRow] {
         &self.keys
     }

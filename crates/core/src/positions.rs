@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::decode::SnapshotMark;
 use crate::error::{Error, Result};
 use crate::normalise::RunState;
 
@@ -12,13 +13,56 @@ use crate::normalise::RunState;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SourcePositions {
     pub files: BTreeMap<String, FilePosition>,
-    /// Reads so far of a snapshot run that has begun and not ended.
+    /// The newest run of snapshot reads.
     #[serde(default)]
-    pub reads_of_run: Option<u64>,
+    pub run: RunParts,
+}
+
+/// What was read of a run of snapshot reads, in whichever order its parts came.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunParts {
+    /// Position that all reads of the run share, see [`crate::sequence`].
+    position: String,
+    has_first: bool,
+    has_last: bool,
+    /// From its first read on, once that came.
+    reads: u64,
+    /// Whether a record went to quarantine that may be one of its reads.
+    is_broken: bool,
+}
+
+impl RunParts {
+    /// Counts in a read. Gives the number of reads when it makes the run complete: the ends of the run are there, or its last read
+    /// came before all others and is taken for its only one.
+    pub fn read(&mut self, mark: SnapshotMark, position: &str) -> Option<u64> {
+        let is_first = matches!(mark, SnapshotMark::First | SnapshotMark::FirstOfTable);
+        let is_last = matches!(mark, SnapshotMark::Last | SnapshotMark::LastOfTable);
+        let is_of_run = is_first || is_last || mark == SnapshotMark::Middle;
+        if !is_of_run || position < self.position.as_str() {
+            return None;
+        }
+        if position > self.position.as_str() {
+            *self = Self { position: position.to_owned(), is_broken: self.is_broken, ..Self::default() };
+        }
+        if is_first {
+            (self.reads, self.is_broken) = (0, false);
+        }
+        self.reads += 1;
+        self.has_first |= is_first;
+        self.has_last |= is_last;
+        let is_complete = self.has_last && (self.has_first || self.reads == 1) && !self.is_broken;
+        (is_complete && (is_first || is_last)).then_some(self.reads)
+    }
+
+    /// A record that may be a read of the run is missing.
+    pub fn break_off(&mut self) {
+        self.is_broken = true;
+    }
 }
 
 /// Everything before this point of a file is logged.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilePosition {
     /// Decompressed bytes read.
     pub offset_bytes: u64,

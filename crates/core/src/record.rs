@@ -3,16 +3,20 @@
 
 use std::collections::BTreeMap;
 
+use arrow::array::BooleanArray;
 use serde::{Deserialize, Serialize};
 
+use crate::change::{ChangeBatch, Op};
 use crate::error::{Error, Result};
 use crate::format::{TableState, VersionInfo};
-use crate::sequence::{Domain, Sequence, position_of};
+use crate::sequence::{Domain, SequenceMax, position_of};
 
 /// Summary and table property of a mirror's [`Record`].
 pub const RECORD: &str = "waterline.record";
 /// Summary and table property of a changelog's [`LogHeader`].
 pub const LOG: &str = "waterline.log";
+/// How the names of the tags begin that hold baselines.
+pub const ANCHOR: &str = "waterline/";
 
 /// Ordinal of a log batch; the first is 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,14 +46,41 @@ pub struct Baseline {
     pub until_us: Option<i64>,
     /// Tag of the anchor snapshot that holds the baseline's rows; `None` when there are none.
     pub anchor: Option<String>,
+    /// The run of snapshot reads that it is made of, if it is.
+    #[serde(default)]
+    pub run: Option<RunBaseline>,
+}
+
+/// What of a run of snapshot reads is in a baseline: the reads that were logged up to a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunBaseline {
+    pub domain: Domain,
+    /// Position that all reads of the run share, see [`crate::sequence`].
+    pub position: String,
+    pub upto: BatchOrdinal,
 }
 
 impl Baseline {
-    pub const EMPTY: Self = Self { at_us: None, until_us: None, anchor: None };
+    pub const EMPTY: Self = Self { at_us: None, until_us: None, anchor: None, run: None };
 
-    /// Whether an event of this time folds onto the baseline (DESIGN.md rule 9).
+    /// Whether events of this time fold onto the baseline (DESIGN.md rule 9).
     pub fn admits(&self, event_time_us: i64) -> bool {
         self.at_us.is_none_or(|at| event_time_us > at)
+    }
+
+    /// Which of the logged events fold onto the baseline: the newer ones, and what the run that it is made of lacks. That is the
+    /// run's reads that were logged after it was taken, and other domains.
+    pub fn admitted(&self, events: &ChangeBatch) -> Result<BooleanArray> {
+        let newer = |row: usize| self.admits(events.event_times().value(row));
+        let Some(run) = &self.run else { return Ok((0..events.len()).map(|row| Some(newer(row))).collect()) };
+        let batches = events.batches()?;
+        let is_lacking = |row: usize| {
+            events.domains().value(row) != run.domain.0
+                || events.ops().value(row) == Op::Read.as_str()
+                    && position_of(events.sequences().value(row)) == run.position
+                    && batches.value(row) > run.upto.0
+        };
+        Ok((0..events.len()).map(|row| Some(newer(row) || is_lacking(row))).collect())
     }
 }
 
@@ -63,8 +94,8 @@ pub struct Record {
     pub folded: BatchOrdinal,
     /// Cumulative.
     pub event_time_max_us: Option<i64>,
-    /// Highest folded sequence per domain.
-    pub sequence_max: BTreeMap<Domain, Sequence>,
+    /// Of what was folded.
+    pub sequence_max: SequenceMax,
     /// Whether anything but snapshot reads was folded since the baseline.
     pub has_changes: bool,
 }
@@ -77,8 +108,8 @@ pub struct LogHeader {
     pub last_with_events: BatchOrdinal,
     /// URL of the immutable file with the source positions.
     pub positions: Option<String>,
-    /// Highest logged sequence per domain.
-    pub sequence_max: BTreeMap<Domain, Sequence>,
+    /// Of what was logged.
+    pub sequence_max: SequenceMax,
     pub event_time_max_us: Option<i64>,
     /// Newest in-order event time per source partition that feeds this table.
     pub frontiers: BTreeMap<String, i64>,
@@ -86,6 +117,9 @@ pub struct LogHeader {
     pub complete_until_us: Option<i64>,
     /// The source's watermark as known at this commit.
     pub watermark_us: Option<i64>,
+    /// The earliest event time that the source is known to have sent, of whatever table.
+    #[serde(default)]
+    pub since_us: Option<i64>,
     /// The newest complete run of snapshot reads.
     #[serde(default)]
     pub run: Option<SnapshotRun>,
@@ -131,8 +165,30 @@ pub fn record_of(state: &TableState) -> Result<Option<Record>> {
     Ok(None)
 }
 
-fn own_record(info: &VersionInfo) -> Result<Option<Record>> {
+/// The snapshots of a mirror's lineage that have a record, newest first, each with its record. A snapshot that keeps the
+/// rows of its parent has the parent's record.
+pub(crate) fn records(state: &TableState) -> impl Iterator<Item = Result<(&VersionInfo, Record)>> {
+    let mut keeps_rows_of_parent: Option<&VersionInfo> = None;
+    state.lineage().filter_map(move |info| match own_record(info) {
+        Ok(Some(record)) => Some(Ok((keeps_rows_of_parent.take().unwrap_or(info), record))),
+        Ok(None) if info.operation == crate::format::Operation::Replace => {
+            keeps_rows_of_parent.get_or_insert(info);
+            None
+        }
+        Ok(None) => {
+            keeps_rows_of_parent = None;
+            None
+        }
+        Err(error) => Some(Err(error)),
+    })
+}
+
+pub(crate) fn own_record(info: &VersionInfo) -> Result<Option<Record>> {
     info.summary.get(RECORD).map(|json| parse(json, "record of a mirror snapshot")).transpose()
+}
+
+pub(crate) fn own_header(info: &VersionInfo) -> Result<Option<LogHeader>> {
+    info.summary.get(LOG).map(|json| parse(json, "header of a log batch")).transpose()
 }
 
 impl Record {
@@ -144,15 +200,9 @@ impl Record {
             baseline: Baseline::EMPTY,
             folded: BatchOrdinal(0),
             event_time_max_us: None,
-            sequence_max: BTreeMap::new(),
+            sequence_max: SequenceMax::default(),
             has_changes: false,
         }
-    }
-
-    /// Whether the domain's order was already folded past this point (DESIGN.md rule 3). Events of one position are
-    /// of different keys, so none of them is late because another was folded.
-    pub fn is_late(&self, domain: &str, sequence: &str) -> bool {
-        self.sequence_max.get(domain).is_some_and(|max| position_of(sequence) < position_of(max.as_str()))
     }
 
     /// Whether nothing but snapshot reads was ever folded.
@@ -171,31 +221,8 @@ impl Record {
 }
 
 impl LogHeader {
-    /// Whether the domain was already logged past this point (DESIGN.md rule 3).
-    pub fn is_late(&self, domain: &str, sequence: &str) -> bool {
-        self.sequence_max.get(domain).is_some_and(|max| position_of(sequence) < position_of(max.as_str()))
-    }
-
-    /// Whether the changelog may hold an event of this identity already.
-    pub fn may_hold(&self, domain: &str, sequence: &str) -> bool {
-        self.sequence_max.get(domain).is_some_and(|max| position_of(sequence) <= position_of(max.as_str()))
-    }
-
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|e| Error::internal("a log header cannot be written").caused_by(e))
-    }
-}
-
-/// Raises the highest sequence of each domain to those of the events given.
-pub fn raise_sequences<'a>(highest: &mut BTreeMap<Domain, Sequence>, events: impl Iterator<Item = (&'a str, &'a str)>) {
-    for (domain, sequence) in events {
-        match highest.get_mut(domain) {
-            Some(max) if max.as_str() >= sequence => {}
-            Some(max) => *max = Sequence::from_text(sequence),
-            None => {
-                highest.insert(Domain(domain.into()), Sequence::from_text(sequence));
-            }
-        }
     }
 }
 

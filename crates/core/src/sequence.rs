@@ -4,8 +4,9 @@
 //! engine orders a changelog by `ORDER BY _domain, _sequence`. The last part tells apart the events that one event of
 //! the source gave (a `COPY`, a change of key, the reads of a snapshot): with a key it is made of the key and whether
 //! the row goes, so that it is the same however the source's event was cut into files and batches; without a key it is
-//! the place in the run of such events, and the row. What comes before it is the position.
+//! the place in the transaction, or else in the run of such events, and the row. What comes before it is the position.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,41 @@ pub struct Domain(pub String);
 impl std::borrow::Borrow<str> for Domain {
     fn borrow(&self) -> &str {
         &self.0
+    }
+}
+
+/// The highest sequence of each domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SequenceMax(BTreeMap<Domain, Sequence>);
+
+impl SequenceMax {
+    pub fn domains(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(|domain| domain.0.as_str())
+    }
+
+    /// Whether the domain's order is past this point already (DESIGN.md rule 3). Events of one position are of different
+    /// keys, so none of them is late because another came before.
+    pub fn is_late(&self, domain: &str, sequence: &str) -> bool {
+        self.0.get(domain).is_some_and(|max| position_of(sequence) < position_of(max.as_str()))
+    }
+
+    /// Whether an event of this identity may be among those that were counted in.
+    pub fn may_hold(&self, domain: &str, sequence: &str) -> bool {
+        self.0.get(domain).is_some_and(|max| position_of(sequence) <= position_of(max.as_str()))
+    }
+
+    /// Counts events in, given as domain and sequence.
+    pub fn raise<'a>(&mut self, events: impl Iterator<Item = (&'a str, &'a str)>) {
+        for (domain, sequence) in events {
+            match self.0.get_mut(domain) {
+                Some(max) if max.as_str() >= sequence => {}
+                Some(max) => *max = Sequence::from_text(sequence),
+                None => {
+                    self.0.insert(Domain(domain.into()), Sequence::from_text(sequence));
+                }
+            }
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Does what `waterline-core` decides: reads, writes and commits, through an object store and a table format.
 
+pub mod as_of;
 mod bytes_in;
 mod commit;
 pub mod diff;
 pub mod dump;
+mod events;
 pub mod export;
 pub mod ingest;
 pub mod lake;

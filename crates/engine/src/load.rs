@@ -125,7 +125,7 @@ async fn commit_baseline(lake: &Lake, mirror: &Arc<dyn TableFormat>, request: &L
         let anchor = anchor_of(request.at.at_us);
         let record = Record {
             kind: Kind::Baseline,
-            baseline: Baseline { at_us: Some(request.at.at_us), until_us: request.at.until_us, anchor: Some(anchor.clone()) },
+            baseline: Baseline { at_us: Some(request.at.at_us), until_us: request.at.until_us, anchor: Some(anchor.clone()), run: None },
             // Whatever was logged is folded anew, as far as it is newer than the dump.
             folded: BatchOrdinal(0),
             ..record_of(&base)?.map_or_else(Record::initial, |known| Record { lineage: known.lineage, ..Record::initial() })

@@ -1,5 +1,7 @@
 //! Log: a batch of events becomes a commit of the changelog, together with the source positions (commit 1).
 
+mod domains;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -11,10 +13,11 @@ use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, INGESTED_AT, Op, SEQUEN
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, Operation, Removal, TableFormat, TableState};
 use waterline_core::positions::SourcePositions;
-use waterline_core::record::{BatchOrdinal, LOG, LogHeader, SnapshotRun, log_header, raise_sequences};
+use waterline_core::record::{BatchOrdinal, LOG, LogHeader, SnapshotRun, log_header};
 use waterline_core::sequence::{Domain, position_of};
 use waterline_core::value::Value;
 
+pub(crate) use self::domains::{Misplaced, misplaced};
 use crate::commit::{Attempt, MAX_ATTEMPTS, attempt, given_up};
 use crate::lake::Lake;
 use crate::locate::columns_by_name;
@@ -116,8 +119,8 @@ fn next_header(parent: &LogHeader, events: &ChangeBatch, entry: &LogEntry, repea
     }
     header.positions = positions.or(header.positions);
     let identities = (0..events.len()).map(|row| (events.domains().value(row), events.sequences().value(row)));
-    header.counts.late += identities.clone().filter(|(domain, sequence)| parent.is_late(domain, sequence)).count() as u64;
-    raise_sequences(&mut header.sequence_max, identities);
+    header.counts.late += identities.clone().filter(|(domain, sequence)| parent.sequence_max.is_late(domain, sequence)).count() as u64;
+    header.sequence_max.raise(identities);
     header.event_time_max_us = header.event_time_max_us.max(arrow::compute::max(events.event_times()));
     header.counts.events += events.len() as u64;
     header.counts.truncates += (0..events.len()).filter(|row| events.ops().value(*row) == Op::Truncate.as_str()).count() as u64;
@@ -127,7 +130,9 @@ fn next_header(parent: &LogHeader, events: &ChangeBatch, entry: &LogEntry, repea
     if let Some(watermark) = parent.watermark_us {
         header.counts.below_watermark += events.event_times().iter().flatten().filter(|time| *time <= watermark).count() as u64;
     }
-    header.run = entry.ended_run.and_then(|reads| ended_run(&entry.events, reads, header.batch)).or(header.run);
+    let run = entry.ended_run.and_then(|reads| ended_run(&entry.events, reads, header.batch)).or(header.run);
+    // Of a table with several domains a run holds a part only.
+    header.run = run.filter(|_| header.sequence_max.domains().count() == 1);
     header.frontiers.extend(entry.progress.frontiers.clone());
     header.complete_until_us = header.complete_until_us.max(entry.progress.complete_until_us);
     header.watermark_us = header.watermark_us.max(entry.progress.watermark_us);
@@ -208,8 +213,10 @@ async fn without_repeats(
 ) -> Result<(ChangeBatch, u64)> {
     let header = log_header(base)?;
     let (domains, sequences) = (events.domains(), events.sequences());
-    let suspects: HashSet<(&str, &str)> =
-        (0..events.len()).map(|row| (domains.value(row), sequences.value(row))).filter(|(d, s)| header.may_hold(d, s)).collect();
+    let suspects: HashSet<(&str, &str)> = (0..events.len())
+        .map(|row| (domains.value(row), sequences.value(row)))
+        .filter(|(d, s)| header.sequence_max.may_hold(d, s))
+        .collect();
     let logged = if suspects.is_empty() { HashSet::new() } else { logged_already(lake, changelog, base, &suspects).await? };
     let mut seen = HashSet::with_capacity(events.len());
     let keep: BooleanArray = (0..events.len())

@@ -2,9 +2,11 @@
 //! hand. It knows nothing of batches, late events or files; whatever the order of arrival, what Waterline shows must
 //! equal this.
 //!
-//! Two sentences of the rules leave room, and are read so:
+//! Three sentences of the rules leave room, and are read so:
 //! - Rule 7: a read that follows a change of its key (in order, since the last truncate) ranks below that change, so it
 //!   only fills the columns that the change left unresolved.
+//! - Rule 6: where the old key has no row, a key change continues the row under the new one. A dump of an interval may
+//!   hold it there already.
 //! - Rule 7: a complete run is a baseline at the event time of its reads. Of several baselines the newest one holds.
 
 mod event;

@@ -1,5 +1,7 @@
 //! Arguments of `export`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::args::load::{DumpFormat, MemoryArgs};
@@ -15,6 +17,18 @@ pub(crate) struct ExportArgs {
     /// Folder or URL to write to; one file a table
     #[arg(long, value_name = "FOLDER")]
     pub(crate) to: String,
+    /// The moment of the source whose state is written [default: what was merged]
+    #[arg(long, value_name = "T", conflicts_with = "as_of_each")]
+    pub(crate) as_of: Option<String>,
+    /// A CSV file with a moment in the first field of each line; each gets a folder of its own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) as_of_each: Option<PathBuf>,
+    /// Also write states for which events may still arrive
+    #[arg(long)]
+    pub(crate) allow_incomplete: bool,
+    /// Time zone of moments that are written without an offset
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) timezone: Option<String>,
     /// Format of the files
     #[arg(long, value_enum, default_value_t = DumpFormat::Parquet)]
     pub(crate) format: DumpFormat,

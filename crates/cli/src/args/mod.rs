@@ -130,7 +130,7 @@ pub(crate) enum Command {
     /// Write tables as files: Parquet, CSV or JSON Lines
     ///
     /// A file is called after its table, NAMESPACE.TABLE.FORMAT, and `load` reads it back to the same values. It appears when it is
-    /// whole.
+    /// whole. All tables are read at one cut; with --as-of-each, each moment has a folder that is called after it.
     Export(ExportArgs),
     /// List the snapshots of a table, newest first
     ///

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
+use waterline_core::as_of::Cut;
 use waterline_core::ddl::Ddl;
 use waterline_core::dump::DumpOptions;
 use waterline_core::error::{Error, Result};
@@ -11,8 +12,8 @@ use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
 use waterline_engine::diff::diff;
 use waterline_engine::dump::DumpTable;
-use waterline_engine::lake::Lake;
-use waterline_engine::read::{LakeTable, ReadAt, SessionOptions, session};
+use waterline_engine::lake::{Lake, Limits};
+use waterline_engine::read::{AsOfTable, LakeTable, ReadAt, SessionOptions, session};
 
 use crate::args::DiffArgs;
 use crate::context::Context;
@@ -26,9 +27,9 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &DiffArgs) -> Result<()
     let settings = context.settings()?;
     let request = DiffRequest::resolve(args, &settings, &context.cwd)?;
     let lake = open_lake(&settings.catalog, &context.env).await?;
-    let options = SessionOptions { memory_bytes: request.memory_bytes, partitions: None };
+    let options = SessionOptions { memory_bytes: request.memory_bytes, ..SessionOptions::default() };
     let session = session(lake.catalog.clone(), &context.env, ReadAt::Head, &options)?;
-    let (left, right) = open_sides(&lake, &request).await?;
+    let (left, right) = open_sides(&lake, &request, &job::limits(&settings.limits)).await?;
     let keys = keys(&request, &left, &right)?;
     let report = diff(&session, left.rows, right.rows, &keys, args.limit).await?;
     context.printer.diff(&DiffView { left: &args.left, right: &args.right, report: &report })?;
@@ -42,9 +43,9 @@ struct Side {
 }
 
 /// Tables first, since the columns of dumps are those of the other side.
-async fn open_sides(lake: &Lake, request: &DiffRequest) -> Result<(Side, Side)> {
+async fn open_sides(lake: &Lake, request: &DiffRequest, limits: &Limits) -> Result<(Side, Side)> {
     let ddl = job::ddl(&request.schema)?;
-    let tables = Tables { lake, request, ddl: ddl.as_ref() };
+    let tables = Tables { lake, request, limits, ddl: ddl.as_ref() };
     match (&request.left, &request.right) {
         (left @ DiffSide::Dump { .. }, right) => {
             let right = tables.open(right, None, None).await?;
@@ -68,6 +69,7 @@ fn name(side: &DiffSide) -> Option<&TableName> {
 struct Tables<'a> {
     lake: &'a Lake,
     request: &'a DiffRequest,
+    limits: &'a Limits,
     ddl: Option<&'a Ddl>,
 }
 
@@ -88,13 +90,14 @@ impl Tables<'_> {
     }
 
     async fn open_table(&self, name: &TableName, at_us: Option<i64>) -> Result<Side> {
-        if at_us.is_some() {
-            return Err(Error::unsupported("states of a table at a moment cannot be compared yet").with("table", name));
-        }
         let format = self.lake.table(name).await?;
         let state = format.head().await?;
         let schema = table_schema(&state)?;
-        Ok(Side { rows: Arc::new(LakeTable::new(format, state, self.lake.files.clone())?), table: Some(schema) })
+        let rows: Arc<dyn TableProvider> = match at_us {
+            Some(at_us) => Arc::new(AsOfTable::open(self.lake, name, &Cut::at(at_us), self.limits).await?),
+            None => Arc::new(LakeTable::new(format, state, self.lake.files.clone())?),
+        };
+        Ok(Side { rows, table: Some(schema) })
     }
 
     /// The table of the DDL that a dump's file is named after, or the only one.

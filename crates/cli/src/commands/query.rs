@@ -43,7 +43,7 @@ async fn query(catalog: &CatalogSettings, env: &Env, request: QueryRequest) -> R
         Cut::Snapshot(name) => ReadAt::snapshot(&name),
         Cut::CommittedBy(at_us) => ReadAt::CommittedBy(at_us.div_euclid(1000)),
     };
-    let options = SessionOptions { memory_bytes: request.memory_bytes, partitions: None };
+    let options = SessionOptions { memory_bytes: request.memory_bytes, ..SessionOptions::default() };
     let session = session(open_catalog(catalog, env).await?, env, at, &options)?;
     waterline_engine::read::query(&session, &request.sql).await?.execute_stream().await.map_err(from_datafusion)
 }

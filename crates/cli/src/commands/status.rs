@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::record_batch::RecordBatch;
 use futures::{StreamExt, stream};
+use waterline_core::as_of::{Answerable, answerable_range};
 use waterline_core::error::Result;
 use waterline_core::format::{Catalog, TableState};
 use waterline_core::record::{LogHeader, Record, log_header, record_of};
@@ -49,6 +50,7 @@ struct Facts {
     /// Absent in a table that Waterline has never written.
     record: Option<Record>,
     log: LogHeader,
+    answerable: Answerable,
     /// Records in quarantine now.
     quarantined: u64,
     runs: LastRuns,
@@ -69,13 +71,17 @@ impl Facts {
     async fn read(lake: &Lake, table: &TableName) -> Result<Self> {
         let mirror = head(lake.catalog.as_ref(), table).await?;
         let changelog = head(lake.catalog.as_ref(), &table.changelog()).await?;
+        let answerable = match (&mirror, &changelog) {
+            (Some(mirror), Some(changelog)) => answerable_range(mirror, changelog)?,
+            _ => Answerable::default(),
+        };
         let (quarantined, runs) = match &mirror {
             Some(mirror) => (Quarantine::of(lake, mirror).count().await?, last_runs(lake, &mirror.location).await?),
             None => Default::default(),
         };
         let record = mirror.as_ref().map(record_of).transpose()?.flatten();
         let log = changelog.as_ref().map(log_header).transpose()?.unwrap_or_default();
-        Ok(Self { mirror, record, log, quarantined, runs })
+        Ok(Self { mirror, record, log, answerable, quarantined, runs })
     }
 
     fn total_rows(&self) -> Option<i64> {
@@ -93,8 +99,7 @@ impl Facts {
 
     /// The first moment that can be answered.
     fn earliest_us(&self) -> Option<i64> {
-        let baseline = &self.record.as_ref()?.baseline;
-        baseline.until_us.or(baseline.at_us)
+        self.answerable.from_us
     }
 }
 

@@ -1,12 +1,14 @@
-//! What `load`, `ingest`, `merge`, `run`, `query` and `diff` ask of the engine.
+//! What `load`, `ingest`, `merge`, `run`, `query`, `diff` and `export` ask of the engine.
 
 mod diff;
+mod export;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono_tz::Tz;
 pub(crate) use diff::{DiffRequest, DiffSide};
+pub(crate) use export::{ExportFormat, ExportRequest};
 use waterline_core::error::{Error, Result};
 use waterline_core::table::TableName;
 

@@ -6,9 +6,11 @@ use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::{interleave, take};
 
 use super::fold::{Cell, Image};
-use super::{Collapsed, Outcome};
+use super::{Collapsed, Outcome, source_columns};
+use crate::change::ChangeBatch;
 use crate::error::Result;
 use crate::key::KeyId;
+use crate::schema::TableSchema;
 
 /// Rows of the state before, for the keys of [`Collapsed::needed_before`] that have one.
 #[derive(Clone, Debug, Default)]
@@ -29,15 +31,22 @@ pub struct Assembled {
 }
 
 impl Collapsed {
-    /// The rows to write for the keys that `wanted` admits, sorted by key.
-    pub fn assemble(&self, before: &BeforeRows, wanted: impl Fn(KeyId) -> bool) -> Result<Assembled> {
+    /// The rows of the keys that `wanted` admits, sorted by key, out of the events that were collapsed.
+    pub fn assemble(
+        &self,
+        events: &ChangeBatch,
+        schema: &TableSchema,
+        before: &BeforeRows,
+        wanted: impl Fn(KeyId) -> bool,
+    ) -> Result<Assembled> {
+        let source = source_columns(events, schema)?;
         let images = self.sorted_images(wanted);
         let mut unresolved = self.unresolved;
         let patched: Vec<usize> = patched_columns(&images);
         let rows = UInt32Array::from(images.iter().map(|image| image.row).collect::<Vec<u32>>());
-        let columns = (0..self.source.num_columns())
+        let columns = (0..source.num_columns())
             .map(|at| {
-                let events = self.source.column(at);
+                let events = source.column(at);
                 if patched.binary_search(&at).is_ok() {
                     patch(at, events, &images, before, &mut unresolved)
                 } else {
@@ -45,7 +54,7 @@ impl Collapsed {
                 }
             })
             .collect::<Result<Vec<ArrayRef>>>()?;
-        Ok(Assembled { upserts: RecordBatch::try_new(self.source.schema(), columns)?, unresolved })
+        Ok(Assembled { upserts: RecordBatch::try_new(source.schema(), columns)?, unresolved })
     }
 
     fn sorted_images(&self, wanted: impl Fn(KeyId) -> bool) -> Vec<&Image> {
@@ -77,17 +86,28 @@ fn patch(at: usize, events: &ArrayRef, images: &[&Image], before: &BeforeRows, u
         .iter()
         .map(|image| match image.patches.iter().find(|(column, _)| *column == at) {
             None => (0, image.row as usize),
-            Some((_, Cell::Event(row))) => (0, *row as usize),
-            Some((_, Cell::Null)) => (2, 0),
-            Some((_, Cell::BeforeElse(key, event))) => before.by_key.get(key).map_or((0, *event as usize), |row| (1, *row as usize)),
-            Some((_, Cell::Before(key))) => match before.by_key.get(key) {
-                Some(row) => (1, *row as usize),
-                None => {
-                    *unresolved += 1;
-                    (2, 0)
-                }
-            },
+            Some((_, cell)) => place(cell, before, unresolved),
         })
         .collect();
     Ok(interleave(&[events.as_ref(), rows_before.as_ref(), null.as_ref()], &indices)?)
+}
+
+/// Which of the sources a cell comes from, and its row there.
+fn place(cell: &Cell, before: &BeforeRows, unresolved: &mut u64) -> (usize, usize) {
+    let mut at = cell;
+    while let Cell::Before(key, rest) = at {
+        if let Some(row) = before.by_key.get(key) {
+            return (1, *row as usize);
+        }
+        at = rest;
+    }
+    match (at, cell) {
+        (Cell::Event(row), _) => (0, *row as usize),
+        // Counted when it was folded.
+        (_, Cell::Null) => (2, 0),
+        _ => {
+            *unresolved += 1;
+            (2, 0)
+        }
+    }
 }

@@ -12,22 +12,37 @@ pub(super) struct Image {
 }
 
 /// Where one unset column comes from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Cell {
     Event(u32),
-    /// The row of this key in the state before, if it has one.
-    Before(KeyId),
-    /// The same, and else this event.
-    BeforeElse(KeyId, u32),
+    /// The row of this key in the state before, and else the cell that follows.
+    Before(KeyId, Box<Cell>),
     Null,
+}
+
+impl Cell {
+    /// The cell, and where it comes to nothing the other.
+    fn or(self, other: Self) -> Self {
+        match self {
+            Self::Event(row) => Self::Event(row),
+            Self::Before(key, rest) => Self::Before(key, Box::new(rest.or(other))),
+            Self::Null => other,
+        }
+    }
+
+    fn before_keys(&self) -> impl Iterator<Item = KeyId> {
+        let mut at = self;
+        std::iter::from_fn(move || {
+            let Self::Before(key, rest) = at else { return None };
+            at = rest;
+            Some(*key)
+        })
+    }
 }
 
 impl Image {
     pub(super) fn before_keys(&self) -> impl Iterator<Item = KeyId> {
-        self.patches.iter().filter_map(|(_, cell)| match cell {
-            Cell::Before(key) | Cell::BeforeElse(key, _) => Some(*key),
-            Cell::Event(_) | Cell::Null => None,
-        })
+        self.patches.iter().flat_map(|(_, cell)| cell.before_keys())
     }
 }
 
@@ -41,6 +56,16 @@ enum Row {
         was: Option<Was>,
         place: u32,
     },
+}
+
+impl Row {
+    fn cell(&self, key: KeyId, column: usize) -> Cell {
+        match self {
+            Self::Before => Cell::Before(key, Box::new(Cell::Null)),
+            Self::Present(image) => image.cell(column),
+            Self::Absent { .. } => Cell::Null,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -110,14 +135,8 @@ impl Folder {
         let Row::Present(image) = &mut state.row else { return };
         let mut filled = 0;
         for (_, cell) in image.patches.iter_mut().filter(|(column, _)| !unset.contains(column)) {
-            *cell = match *cell {
-                Cell::Null => {
-                    filled += 1;
-                    Cell::Event(row)
-                }
-                Cell::Before(key) => Cell::BeforeElse(key, row),
-                known => known,
-            };
+            filled += u64::from(matches!(cell, Cell::Null));
+            *cell = std::mem::replace(cell, Cell::Null).or(Cell::Event(row));
         }
         self.unresolved -= filled;
     }
@@ -134,18 +153,18 @@ impl Folder {
         state.touched = true;
     }
 
-    /// Where an unset column of an event on `key` comes from: the row before it, or the row that a key change continues.
+    /// Where an unset column of an event on `key` comes from: the row before it, or the row that a key change continues. Where
+    /// the old key has none, as when a dump holds the row under its new key already, it is the row of the key itself.
     fn cell(&mut self, key: KeyId, old: Option<KeyId>, column: usize) -> Cell {
         debug_assert!(column < self.columns);
         let (from, here) = (old.unwrap_or(key), self.place);
-        let cell = match (&self.state(from).row, old) {
-            (Row::Before, _) => Cell::Before(from),
-            (Row::Present(image), _) => image.cell(column),
-            (Row::Absent { was: Some(was), place }, Some(_)) if *place == here => match was {
-                Was::Before => Cell::Before(from),
-                Was::Image(image) => image.cell(column),
-            },
-            (Row::Absent { .. }, _) => Cell::Null,
+        let own = if old.is_some() { self.state(key).row.cell(key, column) } else { Cell::Null };
+        let cell = match &self.state(from).row {
+            Row::Absent { was: Some(Was::Image(image)), place } if old.is_some() && *place == here => image.cell(column),
+            Row::Absent { was: Some(Was::Before), place } if old.is_some() && *place == here => Cell::Before(from, Box::new(own)),
+            Row::Present(image) => image.cell(column),
+            Row::Before => Cell::Before(from, Box::new(own)),
+            Row::Absent { .. } => own,
         };
         if matches!(cell, Cell::Null) {
             self.unresolved += 1;
@@ -181,6 +200,6 @@ impl Folder {
 
 impl Image {
     fn cell(&self, column: usize) -> Cell {
-        self.patches.iter().find(|(at, _)| *at == column).map_or(Cell::Event(self.row), |(_, cell)| *cell)
+        self.patches.iter().find(|(at, _)| *at == column).map_or(Cell::Event(self.row), |(_, cell)| cell.clone())
     }
 }

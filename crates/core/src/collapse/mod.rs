@@ -5,15 +5,17 @@
 
 mod assemble;
 mod fold;
+mod split;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow::array::{Array, RecordBatch, UInt32Array};
 use arrow::datatypes::Schema;
 use arrow::row::Row;
 
 pub use self::assemble::{Assembled, BeforeRows};
 use self::fold::{Folder, Image};
+pub use self::split::{Split, split};
 use crate::change::{ChangeBatch, Op, key_fields};
 use crate::conform::conform_batch;
 use crate::error::Result;
@@ -33,7 +35,6 @@ pub struct Collapsed {
     pub repeated: u64,
     /// Unset columns without any row to take them from.
     unresolved: u64,
-    source: RecordBatch,
 }
 
 /// What is left of one key.
@@ -45,13 +46,13 @@ enum Outcome {
     Upserted(Image),
 }
 
-/// Folds `events`, in any order, onto a state that is not read yet. The table has a key.
+/// Folds `events`, in any order, onto a state that is not read yet. The table has a key. Of the source's columns only those
+/// of the key are looked at.
 pub fn collapse(events: &ChangeBatch, schema: &TableSchema) -> Result<Collapsed> {
-    let encoder = KeyEncoder::new(&key_fields(schema))?;
+    let fields = key_fields(schema);
+    let encoder = KeyEncoder::new(&fields)?;
     let mut keys = KeyIndex::default();
-    let source = source_columns(events, schema)?;
-    let key_columns: Vec<ArrayRef> = schema.key_indices().into_iter().map(|at| source.column(at).clone()).collect();
-    let key_rows = encoder.encode(&key_columns)?;
+    let key_rows = encoder.encode(conform_batch(events.batch(), &Arc::new(Schema::new(fields)))?.columns())?;
     let old_keys = match events.old_keys() {
         Some(old) if old.null_count() < old.len() => Some((old, encoder.encode(old.columns())?)),
         _ => None,
@@ -83,7 +84,7 @@ pub fn collapse(events: &ChangeBatch, schema: &TableSchema) -> Result<Collapsed>
     let truncated = folder.truncated();
     let unresolved = folder.unresolved();
     let outcomes = folder.outcomes(keys.len());
-    Ok(Collapsed { keys: Arc::new(keys), encoder: Arc::new(encoder), outcomes, truncated, repeated, unresolved, source })
+    Ok(Collapsed { keys: Arc::new(keys), encoder: Arc::new(encoder), outcomes, truncated, repeated, unresolved })
 }
 
 impl Collapsed {
@@ -92,7 +93,7 @@ impl Collapsed {
     }
 
     pub fn key(&self, key: KeyId) -> Row<'_> {
-        self.keys.keys()[key.index()].row()
+        self.keys.key(key)
     }
 
     pub fn encoder(&self) -> &Arc<KeyEncoder> {
@@ -110,6 +111,14 @@ impl Collapsed {
 
     pub fn is_deleted(&self, key: KeyId) -> bool {
         matches!(self.outcomes[key.index()], Outcome::Deleted)
+    }
+
+    /// Keys that have a row in the end, and the event that gives all of its columns; `None` where several rows give them.
+    pub fn images(&self) -> impl Iterator<Item = (KeyId, Option<u32>)> {
+        self.keys.ids().zip(&self.outcomes).filter_map(|(key, outcome)| match outcome {
+            Outcome::Upserted(image) => Some((key, image.patches.is_empty().then_some(image.row))),
+            Outcome::Untouched | Outcome::Deleted => None,
+        })
     }
 
     /// Keys whose row in the state before is needed to fill unset columns.

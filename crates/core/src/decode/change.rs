@@ -68,6 +68,8 @@ pub struct Change<'a> {
     pub(crate) position: Position,
     pub(super) snapshot: SnapshotMark,
     pub(super) transaction: Option<Cow<'a, str>>,
+    /// Number of the event in its transaction, where the record says it.
+    pub(crate) order: Option<u64>,
     pub(crate) before: Option<Object<'a>>,
     pub(crate) after: Option<Object<'a>>,
     /// The message key, as JSON.
@@ -152,6 +154,7 @@ impl Change<'_> {
             position: self.position,
             snapshot: self.snapshot,
             transaction: owned(self.transaction),
+            order: self.order,
             before: self.before.map(Object::into_owned),
             after: self.after.map(Object::into_owned),
             key: owned(self.key),

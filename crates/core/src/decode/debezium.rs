@@ -128,6 +128,7 @@ fn envelope<'a>(decoder: &mut Decoder, outline: Outline<'a>, around: Around<'a>,
         Some(table) => decoder.table(source.schema.as_deref().or(source.database.as_deref()), table)?,
         None => None,
     };
+    let (transaction, order) = outline.transaction.filter(|json| !is_null(json)).map(transaction).transpose()?.unwrap_or_default();
     Ok(Message::Change(Change {
         line,
         op,
@@ -136,7 +137,8 @@ fn envelope<'a>(decoder: &mut Decoder, outline: Outline<'a>, around: Around<'a>,
         domain: decoder.domain(source.name.as_deref()),
         position: source.position()?,
         snapshot: source.snapshot,
-        transaction: outline.transaction.filter(|json| !is_null(json)).map(transaction_id).transpose()?.flatten(),
+        transaction,
+        order,
         before: image(outline.before, "before")?,
         after: image(outline.after, "after")?,
         key: around.key.map(Cow::Borrowed),
@@ -154,16 +156,19 @@ fn image<'a>(value: Nested<'a>, field: &'static str) -> Result<Option<Object<'a>
     }
 }
 
-fn transaction_id(json: &str) -> Result<Option<Cow<'_, str>>> {
-    let mut id = None;
+/// Its name, and the number of the event in it.
+fn transaction(json: &str) -> Result<(Option<Cow<'_, str>>, Option<u64>)> {
+    let (mut id, mut order) = (None, None);
     each_field(json, |name, value| {
-        if name == "id" {
-            id = string(value);
+        match name {
+            "id" => id = string(value),
+            "total_order" => order = value.parse().ok(),
+            _ => {}
         }
         Ok(())
     })
     .map_err(|e| e.with("field", "transaction"))?;
-    Ok(id)
+    Ok((id, order))
 }
 
 fn flattened<'a>(decoder: &mut Decoder, payload: &'a str, around: Around<'a>, line: &'a [u8]) -> Result<Message<'a>> {
@@ -180,7 +185,7 @@ fn flattened<'a>(decoder: &mut Decoder, payload: &'a str, around: Around<'a>, li
     let event_time_us = source.event_time_us().ok_or_else(no_event_time)?;
     let domain = decoder.domain(source.name.as_deref().or(topic.first().copied()));
     let (position, snapshot) = (source.position()?, source.snapshot);
-    let transaction = metadata.transaction.map(|id| Cow::Owned(id.into_owned()));
+    let (transaction, order) = (metadata.transaction.map(|id| Cow::Owned(id.into_owned())), metadata.order);
     let (before, after) = if op == Op::Delete { (Some(record), None) } else { (None, Some(record)) };
     Ok(Message::Change(Change {
         line,
@@ -191,6 +196,7 @@ fn flattened<'a>(decoder: &mut Decoder, payload: &'a str, around: Around<'a>, li
         position,
         snapshot,
         transaction,
+        order,
         before,
         after,
         key: around.key.map(Cow::Borrowed),

@@ -54,6 +54,8 @@ pub(crate) fn is_metadata(column: &str) -> bool {
 pub(super) struct Metadata<'a> {
     pub(super) source: Source<'a>,
     pub(super) transaction: Option<Cow<'a, str>>,
+    /// Number of the event in it.
+    pub(super) order: Option<u64>,
     op: Option<Cow<'a, str>>,
     deleted: Option<bool>,
 }
@@ -68,6 +70,7 @@ impl<'a> Metadata<'a> {
                 "op" => metadata.op = Some(text("__op", value)?),
                 "deleted" => metadata.deleted = Some(value == "true" || value == "\"true\""),
                 "transaction_id" => metadata.transaction = Some(text("__transaction_id", value)?),
+                "transaction_total_order" => metadata.order = value.parse().ok(),
                 // Without `source` in its name this is when Debezium saw the event, not when it happened.
                 "ts_ms" | "ts_us" | "ts_ns" => {}
                 _ if is_metadata(column) => metadata.source.set(name.strip_prefix("source_").unwrap_or(name), value)?,

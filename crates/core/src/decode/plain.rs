@@ -53,6 +53,7 @@ pub(super) fn decode<'a>(decoder: &mut Decoder, json: &'a str, line: &'a [u8]) -
         position: Position::Unknown,
         snapshot: SnapshotMark::None,
         transaction: None,
+        order: None,
         before: before.map(Object::read).transpose().map_err(|e| e.with("field", &fields.before))?,
         after: after.map(Object::read).transpose().map_err(|e| e.with("field", &fields.record))?,
         key: None,

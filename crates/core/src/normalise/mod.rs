@@ -135,6 +135,11 @@ impl ChangeBuilder {
         pushed
     }
 
+    /// The domain in which the change's sequence compares.
+    pub fn domain(&self, change: &Change) -> Arc<str> {
+        self.ordering.domain(change)
+    }
+
     /// Events added since the last `finish`.
     pub fn len(&self) -> usize {
         self.whole.len() - self.broken

@@ -77,7 +77,7 @@ impl ChangeBuilder {
         let domain = self.ordering.domain(change);
         let mut sequence = std::mem::take(&mut self.sequence);
         sequence.restart_from(position.as_str());
-        sequence.push_number(self.last_part(op, cells, image, place.ordinal));
+        sequence.push_number(self.last_part(op, cells, image, change.order.unwrap_or(place.ordinal)));
         let row = Row {
             op,
             image,

@@ -42,6 +42,11 @@ impl RunState {
         Self { modes: self.modes, ..Self::default() }
     }
 
+    /// The position of the last record, see [`crate::sequence`].
+    pub fn position(&self) -> &str {
+        &self.position
+    }
+
     pub(super) fn place(&self, position: &str, line_hash: u64) -> Place {
         if self.events == 0 || self.position != position {
             return Place { ordinal: 0, is_repeated: false };

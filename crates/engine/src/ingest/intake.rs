@@ -1,8 +1,10 @@
 //! One table while its source is read: events are gathered until a batch is full, then logged and, where asked for, merged.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use waterline_core::decode::{Change, DecodeSettings, SnapshotMark};
+use waterline_core::change::ChangeBatch;
+use waterline_core::decode::{Change, DecodeSettings};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::normalise::{ChangeBuilder, Pushed, RecordAt, RunState};
 use waterline_core::positions::{FilePosition, FileVersion, SourcePositions};
@@ -11,11 +13,12 @@ use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
 
 use super::lines::Cursor;
+use super::records::Records;
 use super::report::TableReport;
 use super::{Mode, OnError};
 use crate::bytes_in::InputFile;
 use crate::lake::{Lake, Limits};
-use crate::log::{LogEntry, Logged, Progress, is_news, log, read_positions};
+use crate::log::{LogEntry, Logged, Progress, is_news, log, misplaced, read_positions};
 use crate::merge::{Pair, catch_up};
 use crate::quarantine::{BadRecord, Quarantine};
 use crate::tables::{grow_pair, with_declarations};
@@ -30,12 +33,18 @@ pub(super) struct Intake {
     /// What reading goes on from.
     header: LogHeader,
     positions: SourcePositions,
+    /// Whether some of them are not in the header's.
+    has_new_positions: bool,
     run: RunState,
     /// How far the file at hand was read before this job.
     skip_to: Option<FilePosition>,
     /// Where that ended, once it is reached.
     skipped_bytes: Option<u64>,
     bad: Vec<BadRecord>,
+    /// Of the events logged and gathered.
+    domains: Vec<Arc<str>>,
+    /// Behind the events gathered, while there are several domains.
+    records: Records,
     /// Reads of the snapshot run that the last event ended.
     ended_run: Option<u64>,
     pub state: IntakeState,
@@ -81,12 +90,15 @@ impl Intake {
             pair,
             settings,
             declared,
-            header,
             positions,
+            has_new_positions: false,
             run: RunState::default(),
             skip_to: None,
             skipped_bytes: None,
             bad: Vec::new(),
+            domains: header.sequence_max.domains().map(Arc::from).collect(),
+            records: Records::default(),
+            header,
             ended_run: None,
             state: IntakeState::Open,
             report: TableReport::new(table, &mirror.location),
@@ -103,18 +115,11 @@ impl Intake {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.builder.memory_bytes()
-    }
-
-    pub(super) fn header(&self) -> &LogHeader {
-        &self.header
+        self.builder.memory_bytes() + self.records.memory_bytes()
     }
 
     pub(super) fn begin_file(&mut self, file: &InputFile) {
         self.skip_to = self.positions.files.get(&file.url).cloned();
-        if self.skip_to.is_none() {
-            self.positions.reads_of_run = None;
-        }
         self.skipped_bytes = None;
         self.run = self.skip_to.as_ref().map_or_else(|| self.run.for_next_file(), |position| position.run.clone());
     }
@@ -146,21 +151,25 @@ impl Intake {
     }
 
     fn mark_position(&mut self, file: &InputFile, cursor: &Cursor, complete: bool) {
-        let position = FilePosition {
-            offset_bytes: cursor.offset_bytes,
-            records: cursor.records,
-            prefix_hash: cursor.prefix_hash(),
-            seen: FileVersion { size_bytes: file.size_bytes, mark: file.mark.clone(), complete },
-            run: self.run.clone(),
-        };
+        let position = cursor.position(file, complete, self.run.clone());
+        self.has_new_positions |= !cursor.is_blank() && self.positions.files.get(&file.url) != Some(&position);
         self.positions.files.insert(file.url.clone(), position);
+    }
+
+    /// Takes files for read that were, when nobody knew of this table yet.
+    pub(super) fn has_nothing_in(&mut self, files: &[(String, FilePosition)]) {
+        for (url, position) in files {
+            self.positions.files.entry(url.clone()).or_insert_with(|| position.clone());
+            self.has_new_positions = true;
+        }
     }
 
     /// Takes a change. The cursor stands before its line, so that a batch that is full ends there.
     pub(super) async fn push(&mut self, change: &Change<'_>, line: &[u8], file: &InputFile, before: &Cursor, decode: &DecodeSettings) {
         self.report.rows_read += 1;
         let at = RecordAt { file: &file.url, record: before.records + 1 };
-        let pushed = self.push_growing(change, at, file, before, decode).await;
+        self.meet_domain(change, file, before).await;
+        let pushed = self.push_growing(change, at, line, file, before, decode).await;
         let Err(error) = pushed else { return };
         let error = if error.context().iter().any(|(key, _)| *key == "record") {
             error
@@ -175,6 +184,7 @@ impl Intake {
         let is_bad_record = matches!(error.kind(), ErrorKind::BadInput | ErrorKind::SchemaChange);
         if is_bad_record && self.settings.on_error != OnError::Stop {
             self.bad.push(BadRecord::new(&file.url, before.records + 1, before.next_line_bytes(), line, &error));
+            self.positions.run.break_off();
             return;
         }
         if error.kind() == ErrorKind::SchemaChange {
@@ -188,14 +198,25 @@ impl Intake {
         &mut self,
         change: &Change<'_>,
         at: RecordAt<'_>,
+        line: &[u8],
         file: &InputFile,
         before: &Cursor,
         decode: &DecodeSettings,
     ) -> Result<()> {
         for _ in 0..2 {
+            if !self.is_open() {
+                return Ok(());
+            }
+            let first = self.builder.len();
             match self.builder.push(change, at, &mut self.run)? {
                 Pushed::Added => {
-                    self.follow_run(change);
+                    if self.domains.len() > 1 {
+                        self.records.push(file, before, line, first..self.builder.len());
+                    }
+                    // Positions that are made of columns differ from read to read.
+                    if decode.sequence_by.is_empty() {
+                        self.ended_run = self.positions.run.read(change.snapshot(), self.run.position());
+                    }
                     return Ok(());
                 }
                 Pushed::Grow(schema) => self.grow(&schema, file, before, decode).await?,
@@ -204,16 +225,16 @@ impl Intake {
         Err(Error::internal("a table does not hold a record's columns even after it grew"))
     }
 
-    /// Counts the reads of a snapshot run from its first to its last. Only a run that lies in one file is known to be complete:
-    /// parts of others may come in any order.
-    fn follow_run(&mut self, change: &Change<'_>) {
-        let reads = &mut self.positions.reads_of_run;
-        match change.snapshot() {
-            SnapshotMark::First | SnapshotMark::FirstOfTable => *reads = Some(1),
-            SnapshotMark::Middle => *reads = reads.map(|reads| reads + 1),
-            SnapshotMark::Last | SnapshotMark::LastOfTable => self.ended_run = reads.take().map(|reads| reads + 1),
-            SnapshotMark::None | SnapshotMark::Incremental => *reads = None,
+    /// A second domain begins a batch: from then on events may turn out to have no place in the table's order.
+    async fn meet_domain(&mut self, change: &Change<'_>, file: &InputFile, before: &Cursor) {
+        let domain = self.builder.domain(change);
+        if self.domains.contains(&domain) {
+            return;
         }
+        if self.domains.len() == 1 && !self.builder.is_empty() {
+            self.flush(Some((file, before)), Progress::default()).await;
+        }
+        self.domains.push(domain);
     }
 
     /// Ends the batch and changes the schema of both tables.
@@ -249,7 +270,7 @@ impl Intake {
         // A batch ends with a run of snapshot reads, so that the mirror then holds just the run.
         self.ended_run.is_some()
             || self.builder.len() >= self.settings.limits.batch_rows
-            || self.builder.memory_bytes() >= self.settings.limits.batch_bytes
+            || self.memory_bytes() >= self.settings.limits.batch_bytes
     }
 
     /// Logs what was gathered, and merges it where asked for.
@@ -260,14 +281,15 @@ impl Intake {
         if let Some((file, cursor)) = at.filter(|_| self.skip_to.is_none()) {
             self.mark_position(file, cursor, false);
         }
-        if let Err(error) = self.try_flush(progress).await {
+        if let Err(error) = self.try_flush(progress, at.is_none()).await {
             self.fail(error.with("table", &self.table));
         }
     }
 
-    async fn try_flush(&mut self, progress: Progress) -> Result<()> {
+    async fn try_flush(&mut self, progress: Progress, is_end: bool) -> Result<()> {
+        let events = self.builder.finish()?;
         let entry = LogEntry {
-            events: self.builder.finish()?,
+            events: self.without_misplaced(events).await?,
             planned_on: self.header.clone(),
             positions: self.positions.clone(),
             progress,
@@ -279,7 +301,9 @@ impl Intake {
         if !bad.is_empty() {
             Quarantine::of(&self.lake, &self.pair.mirror.head().await?).put(bad).await?;
         }
-        if !is_news(&self.header, &entry) {
+        // At the end of a job it is news, too, that files were read which hold nothing for the table: else each job reads them.
+        let has_news = is_news(&self.header, &entry) || is_end && self.has_new_positions;
+        if !has_news {
             self.report.quarantined += put_aside;
             return Ok(());
         }
@@ -294,10 +318,28 @@ impl Intake {
         self.report.quarantined += put_aside;
         self.report.logged(&self.header, &logged, self.lake.env.clock.now_us() - started);
         self.header = logged.header.clone();
+        self.has_new_positions = false;
         if self.settings.mode == Mode::Merge {
             self.report.merged(catch_up(&self.lake, &self.pair, Some(&logged), &self.settings.limits).await?);
         }
         Ok(())
+    }
+
+    /// Puts aside the records of events that have no place in the table's order, or fails with the first of them.
+    async fn without_misplaced(&mut self, events: ChangeBatch) -> Result<ChangeBatch> {
+        let records = std::mem::take(&mut self.records);
+        let mut misplaced = misplaced(&self.lake, &self.pair.changelog, &self.header, &events).await?;
+        if misplaced.is_empty() {
+            return Ok(events);
+        }
+        if self.settings.on_error == OnError::Stop {
+            return Err(records.place(misplaced.swap_remove(0)));
+        }
+        let (events, bad) = records.take_out(&misplaced, &events)?;
+        self.bad.extend(bad);
+        self.positions.run.break_off();
+        self.ended_run = None;
+        Ok(events)
     }
 
     /// Merges what earlier jobs only logged.

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use waterline_core::error::{Error, Result};
+use waterline_core::normalise::RunState;
+use waterline_core::positions::{FilePosition, FileVersion};
 use waterline_env::Env;
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -20,11 +22,13 @@ pub(super) struct Cursor {
     hash: Xxh3Default,
     /// Whether the line feed is there.
     is_line_fed: bool,
+    /// Whether there is nothing but space before the point.
+    is_blank: bool,
 }
 
 impl Cursor {
     fn start() -> Self {
-        Self { offset_bytes: 0, records: 0, hash: Xxh3Default::new(), is_line_fed: false }
+        Self { offset_bytes: 0, records: 0, hash: Xxh3Default::new(), is_line_fed: false, is_blank: true }
     }
 
     /// Hash of the bytes before the point.
@@ -32,9 +36,24 @@ impl Cursor {
         self.hash.digest()
     }
 
+    pub(super) fn is_blank(&self) -> bool {
+        self.is_blank
+    }
+
     /// Where the next line starts.
     pub(super) fn next_line_bytes(&self) -> u64 {
         self.offset_bytes + u64::from(self.is_line_fed)
+    }
+
+    /// The point as a position in its file.
+    pub(super) fn position(&self, file: &InputFile, complete: bool, run: RunState) -> FilePosition {
+        FilePosition {
+            offset_bytes: self.offset_bytes,
+            records: self.records,
+            prefix_hash: self.prefix_hash(),
+            seen: FileVersion { size_bytes: file.size_bytes, mark: file.mark.clone(), complete },
+            run,
+        }
     }
 
     fn pass(&mut self, line: &[u8]) {
@@ -45,6 +64,7 @@ impl Cursor {
         let text = line.strip_suffix(b"\n");
         self.is_line_fed = text.is_some();
         let text = text.unwrap_or(line);
+        self.is_blank &= text.trim_ascii_start().is_empty();
         self.hash.update(text);
         self.offset_bytes += text.len() as u64;
         self.records += 1;

@@ -3,6 +3,7 @@
 mod intake;
 mod landing;
 mod lines;
+mod records;
 mod report;
 mod schemas;
 mod watermark;
@@ -14,6 +15,8 @@ pub use landing::{LandingFile, list as list_files};
 pub use report::{RunReport, TableOutcome, TableReport};
 use waterline_core::decode::{Change, ChangeFormat, DecodeSettings, Decoder, Message};
 use waterline_core::error::{Error, Result};
+use waterline_core::normalise::RunState;
+use waterline_core::positions::FilePosition;
 use waterline_core::table::TableName;
 
 use self::intake::{Intake, IntakeSettings, IntakeState};
@@ -158,11 +161,13 @@ struct Job<'a> {
     begun: BTreeMap<TableName, TableReport>,
     intakes: BTreeMap<TableName, Intake>,
     frontiers: Frontiers,
-    /// Tables that were met in the middle of a file that earlier jobs had begun: they need it from its start.
+    /// Tables that were met after something was passed over: they need the files from their start.
     met_late: Vec<TableName>,
     declared_by_source: BTreeMap<TableName, waterline_core::schema::TableSchema>,
-    /// Whether files of mixed tables are skipped, since all tables that were known have read them.
-    resumed: bool,
+    /// Whether files of mixed tables, or their beginnings, were not looked into, since all tables that were known have read them.
+    passed_over: bool,
+    /// Files of mixed tables that were read to their end.
+    read: Vec<(String, FilePosition)>,
 }
 
 impl<'a> Job<'a> {
@@ -183,7 +188,8 @@ impl<'a> Job<'a> {
             frontiers: Frontiers::default(),
             met_late: Vec::new(),
             declared_by_source: BTreeMap::new(),
-            resumed: false,
+            passed_over: false,
+            read: Vec::new(),
         }
     }
 
@@ -212,7 +218,7 @@ impl<'a> Job<'a> {
 
     async fn read(&mut self, files: &[LandingFile], progress: &dyn Progress, report: &mut RunReport) -> Result<()> {
         let wanted: Vec<&LandingFile> = files.iter().filter(|file| self.has_news(file)).collect();
-        self.resumed = files.iter().any(|file| file.table.is_none() && !self.has_news(file));
+        self.passed_over = files.iter().any(|file| file.table.is_none() && !self.has_news(file));
         progress.begin("reading", Some(wanted.iter().map(|file| file.file.size_bytes).sum()));
         let mut decoder = Decoder::new(self.source.decode.clone())?;
         for file in wanted {
@@ -269,6 +275,9 @@ impl<'a> Job<'a> {
                 intake.fail(error);
             }
         }
+        if landing.table.is_none() {
+            self.read.push((file.url.clone(), lines.cursor.position(file, true, RunState::default())));
+        }
         Ok(())
     }
 
@@ -287,14 +296,16 @@ impl<'a> Job<'a> {
         decoder: &mut Decoder,
     ) -> Result<()> {
         let file = &landing.file;
-        let mut any_wants = self.readers(landing).next().is_none();
+        let (mut any_wants, mut any_skips) = (false, false);
         for intake in self.readers(landing).filter(|intake| intake.is_open()) {
             match intake.skips(after, file) {
-                Ok(skips) => any_wants |= !skips,
+                Ok(true) => any_skips = true,
+                Ok(false) => any_wants = true,
                 Err(error) => intake.fail(error),
             }
         }
-        if !any_wants {
+        if !any_wants && (any_skips || self.all_are_met(landing)) {
+            self.passed_over |= any_skips;
             return Ok(());
         }
         let message = match decoder.decode(line.trim_ascii_end()) {
@@ -317,6 +328,19 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// Whether the file holds nothing for a table that was not met yet.
+    fn all_are_met(&self, landing: &LandingFile) -> bool {
+        self.owner(landing).is_some_and(|owner| self.intakes.contains_key(owner))
+    }
+
+    /// The table that all records of a file are for.
+    fn owner<'b>(&'b self, landing: &'b LandingFile) -> Option<&'b TableName> {
+        match &self.source.tables {
+            TableSelection::One(table) => Some(table),
+            TableSelection::Matching { .. } => landing.table.as_ref(),
+        }
+    }
+
     async fn take(&mut self, change: &Change<'_>, landing: &LandingFile, line: &[u8], before: &Cursor, after: &Cursor) -> Result<()> {
         let Some(table) = self.table_of(change, landing) else {
             let error = Error::bad_input("the record does not say which table it is of; name one, or use `{table}` in the source's path");
@@ -330,8 +354,7 @@ impl<'a> Job<'a> {
             return Ok(());
         }
         if !self.intakes.contains_key(&table) {
-            let may_have_passed = self.resumed || self.only.is_none() && self.any_resuming();
-            if landing.table.is_none() && may_have_passed {
+            if landing.table.is_none() && self.passed_over {
                 self.meet_late(&table);
                 return Ok(());
             }
@@ -339,6 +362,7 @@ impl<'a> Job<'a> {
                 return Err(error.with("file", &landing.file.url).with("record", before.records + 1));
             }
             if let Some(intake) = self.intakes.get_mut(&table) {
+                intake.has_nothing_in(&self.read);
                 intake.begin_file(&landing.file);
             }
         }
@@ -355,10 +379,6 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    fn any_resuming(&self) -> bool {
-        self.intakes.values().any(|intake| intake.header().batch.0 > 0)
-    }
-
     fn meet_late(&mut self, table: &TableName) {
         if !self.met_late.contains(table) {
             self.met_late.push(table.clone());
@@ -366,11 +386,7 @@ impl<'a> Job<'a> {
     }
 
     fn table_of(&self, change: &Change<'_>, landing: &LandingFile) -> Option<TableName> {
-        let hinted = || match &self.source.tables {
-            TableSelection::One(table) => Some(table.clone()),
-            TableSelection::Matching { .. } => landing.table.clone(),
-        };
-        change.table().cloned().or_else(hinted)
+        change.table().or_else(|| self.owner(landing)).cloned()
     }
 
     /// All open batches together stay within the limit.
@@ -386,11 +402,7 @@ impl<'a> Job<'a> {
 
     /// A record that nobody can attribute: it is the named table's, or everybody's.
     async fn reject(&mut self, landing: &LandingFile, error: Error, line: &[u8], before: &Cursor) -> Result<()> {
-        let owner = match &self.source.tables {
-            TableSelection::One(table) => Some(table.clone()),
-            TableSelection::Matching { .. } => landing.table.clone(),
-        };
-        if let Some(table) = owner {
+        if let Some(table) = self.owner(landing).cloned() {
             if !self.intakes.contains_key(&table) {
                 return Err(error.with("table", table));
             }

@@ -1,6 +1,6 @@
 //! A fold onto a table without a key: its rows are the creates since the last truncate.
 
-use arrow::array::{BooleanArray, UInt32Array};
+use arrow::array::UInt32Array;
 use arrow::compute::filter_record_batch;
 use waterline_core::change::{ChangeBatch, Op};
 use waterline_core::collapse::fold_order;
@@ -20,11 +20,12 @@ impl Fold<'_> {
         let mut late_truncate = false;
         for row in order {
             let at = row as usize;
-            let late = self.record.is_late(events.domains().value(at), events.sequences().value(at));
+            let late = self.record.sequence_max.is_late(events.domains().value(at), events.sequences().value(at));
             change.late += u64::from(late);
             match events.op(at)? {
                 Op::Create => rows.push(row),
-                Op::Read if !self.record.has_changes => rows.push(row),
+                // One that the baseline does not rule out by its time is a part of the baseline's own run.
+                Op::Read if !self.record.has_changes || !self.record.baseline.admits(events.event_times().value(at)) => rows.push(row),
                 Op::Truncate if late => late_truncate = true,
                 Op::Truncate => {
                     rows.clear();
@@ -58,8 +59,7 @@ impl Fold<'_> {
 
     fn admitted(&self) -> Result<ChangeBatch> {
         let events = &self.pending.events;
-        let admitted: BooleanArray =
-            events.event_times().iter().map(|time| Some(time.is_some_and(|time| self.record.baseline.admits(time)))).collect();
+        let admitted = self.record.baseline.admitted(events)?;
         if admitted.false_count() == 0 {
             return Ok(events.clone());
         }

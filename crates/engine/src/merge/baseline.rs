@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use waterline_core::change::{ChangeBatch, OP, Op};
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, NewDataFile, Operation, Removal, TableFormat, TableState};
-use waterline_core::record::{Baseline, Kind, RECORD, Record, SnapshotRun, record_of};
+use waterline_core::record::{Baseline, Kind, RECORD, Record, RunBaseline, SnapshotRun, log_header, record_of};
 use waterline_core::sequence::position_of;
 use waterline_core::value::Value;
 
@@ -25,12 +25,19 @@ use crate::write::DataWriter;
 /// and everything newer is folded again. A lost race leaves the decision to the caller's next look.
 pub(super) async fn take_run(lake: &Lake, pair: &Pair, base: &TableState, record: &Record, run: &SnapshotRun) -> Result<()> {
     let holds_just_the_run = record.is_initial() && live_rows(lake, &pair.mirror, base).await? == run.reads;
-    let baseline = Baseline { at_us: Some(run.at_us), until_us: None, anchor: Some(anchor_of(run.at_us)) };
+    let baseline = |upto| Baseline {
+        at_us: Some(run.at_us),
+        until_us: None,
+        anchor: Some(anchor_of(run.at_us)),
+        run: Some(RunBaseline { domain: run.domain.clone(), position: run.position.clone(), upto }),
+    };
     if holds_just_the_run {
-        let record = Record { kind: Kind::Baseline, baseline, ..record.clone() };
+        let record = Record { kind: Kind::Baseline, baseline: baseline(record.folded), ..record.clone() };
         return commit(lake, &pair.mirror, base, &record, Vec::new(), Removal::Nothing).await;
     }
-    let add = write_run(lake, pair, base, run).await?;
+    let log = pair.changelog.head().await?;
+    let add = write_run(lake, pair, &log, base, run).await?;
+    let baseline = baseline(log_header(&log)?.batch);
     let record = Record { kind: Kind::Baseline, lineage: record.lineage, baseline, ..Record::initial() };
     commit(lake, &pair.mirror, base, &record, add, Removal::All).await
 }
@@ -41,7 +48,7 @@ pub(crate) async fn adopt(lake: &Lake, mirror: &Arc<dyn TableFormat>, base: &Tab
         base.version.ok_or_else(|| Error::not_found("the table is empty; there is nothing to adopt").with("table", mirror.name()))?;
     let lineage = record_of(base)?.map_or(1, |record| record.lineage);
     let anchor = at_us.map_or_else(|| format!("waterline/adopted-{}", version.0), anchor_of);
-    let baseline = Baseline { at_us, until_us: None, anchor: Some(anchor) };
+    let baseline = Baseline { at_us, until_us: None, anchor: Some(anchor), run: None };
     let record = Record { kind: Kind::Baseline, lineage, baseline, ..Record::initial() };
     commit(lake, mirror, base, &record, Vec::new(), Removal::Nothing).await
 }
@@ -88,12 +95,11 @@ pub(super) async fn live_rows(lake: &Lake, mirror: &Arc<dyn TableFormat>, state:
 }
 
 /// Writes the rows of a run from the changelog. The log holds each read once.
-async fn write_run(lake: &Lake, pair: &Pair, base: &TableState, run: &SnapshotRun) -> Result<Vec<NewDataFile>> {
-    let log = pair.changelog.head().await?;
-    let columns = TableColumns::of(&log)?;
+async fn write_run(lake: &Lake, pair: &Pair, log: &TableState, base: &TableState, run: &SnapshotRun) -> Result<Vec<NewDataFile>> {
+    let columns = TableColumns::of(log)?;
     let mut writer = DataWriter::new(&lake.env, base)?;
-    for file in pair.changelog.data_files(&log, &ReadsAt(run.at_us)).await? {
-        let opened = lake.files.open_data_file(&log, &file).await?;
+    for file in pair.changelog.data_files(log, &ReadsAt(run.at_us)).await? {
+        let opened = lake.files.open_data_file(log, &file).await?;
         let mut batches = opened.read(&columns, Rows::All, 1 << 14).await?;
         while let Some(batch) = batches.try_next().await? {
             let reads = reads_of(run, batch)?;

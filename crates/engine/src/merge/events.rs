@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{concat_batches, filter_record_batch};
-use arrow::datatypes::Int64Type;
+use arrow::compute::concat_batches;
 use futures::TryStreamExt;
 use waterline_core::change::{BATCH, ChangeBatch};
-use waterline_core::error::{Error, Result};
-use waterline_core::format::{DataFile, FilePruner, FileSummary, TableFormat, TableState};
-use waterline_core::record::{BatchOrdinal, log_header};
+use waterline_core::error::Result;
+use waterline_core::format::{DataFile, FilePruner, TableFormat, TableState};
+use waterline_core::record::{BatchOrdinal, LogCounts, log_header};
 use waterline_core::value::Value;
 
+use crate::events::Window;
 use crate::lake::{Lake, Limits};
 use crate::log::LoggedBatch;
 use crate::parquet_io::{Rows, TableColumns};
@@ -26,20 +25,13 @@ pub(crate) struct Pending {
     pub events: ChangeBatch,
     /// Ordinal of the last batch that they complete.
     pub upto: BatchOrdinal,
-    /// Whether the changelog holds a truncate anywhere.
-    pub log_truncates: bool,
-    /// Whether it holds key changes that continue the row of the old key.
-    pub log_continued_rows: bool,
+    /// Of the whole changelog.
+    pub log_counts: LogCounts,
 }
 
 impl Pending {
     pub(crate) fn of_batch(batch: &LoggedBatch) -> Self {
-        Self {
-            events: batch.events.clone(),
-            upto: batch.header.batch,
-            log_truncates: batch.header.counts.truncates > 0,
-            log_continued_rows: batch.header.counts.continued_rows > 0,
-        }
+        Self { events: batch.events.clone(), upto: batch.header.batch, log_counts: batch.header.counts }
     }
 }
 
@@ -53,21 +45,21 @@ pub(crate) async fn read(
     limits: &Limits,
 ) -> Result<Pending> {
     let header = log_header(state)?;
-    let files = changelog.data_files(state, &BatchRange { above: folded.0, upto: last.0 }).await?;
+    let files = changelog.data_files(state, &Window::of_batches(folded, last)).await?;
     let upto = last_that_fits(&files, folded, last, limits);
-    let range = BatchRange { above: folded.0, upto: upto.0 };
+    let window = Window::of_batches(folded, upto);
     let columns = TableColumns::of(state)?;
     let mut batches = Vec::new();
-    for file in files.iter().filter(|file| range.keep(&file.summary)) {
+    for file in files.iter().filter(|file| window.keep(&file.summary)) {
         let deleted = changelog.deleted_rows(file).await?;
         let opened = lake.files.open_data_file(state, file).await?;
         let mut read = opened.read(&columns, Rows::Except(&deleted), 1 << 16).await?;
         while let Some(batch) = read.try_next().await? {
-            batches.push(range.filter(&batch)?);
+            batches.push(window.filter(&batch)?);
         }
     }
     let events = ChangeBatch::try_new(concat_batches(columns.schema(), &batches)?)?;
-    Ok(Pending { events, upto, log_truncates: header.counts.truncates > 0, log_continued_rows: header.counts.continued_rows > 0 })
+    Ok(Pending { events, upto, log_counts: header.counts })
 }
 
 /// The last ordinal so that the files up to it are within the limits, or the first that holds any events.
@@ -91,28 +83,4 @@ fn last_that_fits(files: &[DataFile], folded: BatchOrdinal, newest: BatchOrdinal
         upto = Some(batch);
     }
     newest
-}
-
-/// Events of the batches `(above, upto]`.
-struct BatchRange {
-    above: i64,
-    upto: i64,
-}
-
-impl BatchRange {
-    fn filter(&self, events: &RecordBatch) -> Result<RecordBatch> {
-        let ordinals = events.column_by_name(BATCH).and_then(|c| c.as_primitive_opt::<Int64Type>());
-        let ordinals = ordinals.ok_or_else(|| Error::corrupt("a changelog lacks a system column").with("column", BATCH))?;
-        let wanted: BooleanArray = ordinals.iter().map(|ordinal| Some(ordinal.is_some_and(|n| n > self.above && n <= self.upto))).collect();
-        Ok(filter_record_batch(events, &wanted)?)
-    }
-}
-
-impl FilePruner for BatchRange {
-    fn keep(&self, file: &FileSummary) -> bool {
-        let Some(bounds) = file.bounds.get(BATCH) else { return true };
-        let below = matches!(bounds.upper, Some(Value::Int(last)) if last <= self.above);
-        let above = matches!(bounds.lower, Some(Value::Int(first)) if first > self.upto);
-        !below && !above
-    }
 }

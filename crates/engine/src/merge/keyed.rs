@@ -1,21 +1,22 @@
 //! A fold onto a table with a key: collapse, locate, write.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
 use roaring::RoaringTreemap;
-use waterline_core::change::{ChangeBatch, Op, key_fields};
-use waterline_core::collapse::{BeforeRows, Collapsed, collapse};
-use waterline_core::error::{Error, ErrorKind, Result};
+use waterline_core::change::{ChangeBatch, key_fields};
+use waterline_core::collapse::{BeforeRows, Collapsed, collapse, split};
+use waterline_core::error::Result;
 use waterline_core::format::{Removal, TableState};
-use waterline_core::key::KeyId;
-use waterline_core::locate::KeySet;
+use waterline_core::key::{KeyEncoder, KeyId, KeyIndex};
+use waterline_core::locate::{KeySet, key_columns};
 
 use super::baseline::live_rows;
-use super::history::History;
 use super::rewrite::rewrite_files;
 use super::{Change, Fold, Stages, TouchedFile};
+use crate::as_of::history::History;
 use crate::lake::Lake;
 use crate::locate::{Located, RowAt, fetch, locate};
 use crate::write::DataWriter;
@@ -26,19 +27,19 @@ const MERGE_MODE: &str = "write.merge.mode";
 impl Fold<'_> {
     pub(super) async fn merge_keyed(&self, stages: &mut Stages) -> Result<Change> {
         let started = self.lake.env.clock.now_us();
-        self.check_domains()?;
-        let split = self.split()?;
+        let split = split(&self.pending.events, &self.record)?;
         if split.late_truncate {
             return self.refold_all(split.late, stages).await;
         }
-        let normal = collapse(&split.in_order, &self.schema)?;
-        let history = if split.refold.is_empty() { None } else { Some(History::read(self, &split.refold).await?) };
+        let in_order = ChangeBatch::try_new(filter_record_batch(self.pending.events.batch(), &split.in_order)?)?;
+        let normal = collapse(&in_order, &self.schema)?;
+        let history = if split.refold.is_empty() { None } else { Some(self.history(&split.refold).await?) };
         stages.collapse += self.since(started);
 
         let mut change = Change { late: split.late, ..Change::default() };
         let mut writer = DataWriter::new(&self.lake.env, &self.base)?;
         let is_normal = |key: KeyId| history.as_ref().is_none_or(|history| !history.holds(normal.key(key)));
-        let merged = self.fold_onto_rows(&normal, is_normal, &mut change, stages).await?;
+        let merged = self.fold_onto_rows(&in_order, &normal, is_normal, &mut change, stages).await?;
         writer.write(&merged).await?;
         if let Some(history) = &history {
             let rows = self.fold_onto_baseline(history, normal.truncated, &mut change, stages).await?;
@@ -62,6 +63,7 @@ impl Fold<'_> {
     /// Keys whose events go on from the rows that the mirror has. Returns the rows to write.
     async fn fold_onto_rows(
         &self,
+        events: &ChangeBatch,
         collapsed: &Collapsed,
         wanted: impl Fn(KeyId) -> bool,
         change: &mut Change,
@@ -79,7 +81,7 @@ impl Fold<'_> {
         stages.locate += self.since(started);
 
         let started = self.lake.env.clock.now_us();
-        let assembled = collapsed.assemble(&before, wanted)?;
+        let assembled = collapsed.assemble(events, &self.schema, &before, wanted)?;
         for key in collapsed.touched().filter(|key| wanted(*key)) {
             change.count(located.rows.contains_key(&key), !collapsed.is_deleted(key));
         }
@@ -98,16 +100,35 @@ impl Fold<'_> {
         stages: &mut Stages,
     ) -> Result<RecordBatch> {
         let started = self.lake.env.clock.now_us();
-        let located =
-            if truncated { Located::default() } else { self.locate_keys(history.collapsed(), |key| history.is_whole(key)).await? };
+        let located = if truncated || self.base.version.is_none() {
+            Located::default()
+        } else {
+            let (keys, pruner) = KeySet::new(history.keys(), history.encoder(), key_fields(&self.schema), |_| true)?;
+            locate(self.lake, &self.pair.mirror, &self.base, keys, &pruner).await?
+        };
         stages.locate += self.since(started);
-        for key in history.collapsed().keys().ids().filter(|key| history.is_whole(*key)) {
-            change.count(located.rows.contains_key(&key), history.is_present(key));
+        let folded = history.fold(None)?;
+        for key in history.keys().ids() {
+            change.count(located.rows.contains_key(&key), folded.is_present(key));
         }
-        let rows = history.rows()?;
+        let rows = folded.rows()?;
         change.unresolved += rows.unresolved;
-        change.touch(located, |key| history.is_whole(key));
+        change.touch(located, |_| true);
         Ok(rows.upserts)
+    }
+
+    /// The history of the keys of these rows of the pending batch.
+    async fn history(&self, rows: &[u32]) -> Result<History> {
+        let log = self.pair.changelog.head().await?;
+        let baseline = self.baseline_state().await?;
+        let fields = key_fields(&self.schema);
+        let encoder = Arc::new(KeyEncoder::new(&fields)?);
+        let encoded = encoder.encode(&key_columns(self.pending.events.batch(), &fields)?)?;
+        let mut keys = KeyIndex::default();
+        for row in rows {
+            keys.insert(encoded.row(*row as usize));
+        }
+        History::read(&self.ground(&log, baseline.as_ref()), &encoder, keys).await
     }
 
     async fn locate_keys(&self, collapsed: &Collapsed, wanted: impl Fn(KeyId) -> bool) -> Result<Located> {
@@ -121,63 +142,6 @@ impl Fold<'_> {
     pub(super) async fn live_rows(&self) -> Result<u64> {
         live_rows(self.lake, &self.pair.mirror, &self.base).await
     }
-
-    /// A truncate in a table with several domains has no place in their order (DESIGN.md rule 3).
-    fn check_domains(&self) -> Result<()> {
-        let events = &self.pending.events;
-        let mut domains: HashSet<&str> = self.record.sequence_max.keys().map(|domain| domain.0.as_str()).collect();
-        domains.extend((0..events.len()).map(|row| events.domains().value(row)));
-        if domains.len() > 1 && self.pending.log_truncates {
-            return Err(Error::new(
-                ErrorKind::BadInput,
-                "the source truncated a table whose events come from several domains; their order cannot be known",
-            )
-            .with("table", self.pair.mirror.name()));
-        }
-        Ok(())
-    }
-
-    /// Divides the admitted events into those that go on from the mirror's rows and keys whose history must be read.
-    fn split(&self) -> Result<Split> {
-        let events = &self.pending.events;
-        let times = events.event_times();
-        let mut split = Split { in_order: events.clone(), refold: Vec::new(), late: 0, late_truncate: false };
-        let mut keep = Vec::with_capacity(events.len());
-        for row in 0..events.len() {
-            let admitted = self.record.baseline.admits(times.value(row));
-            let late = admitted && self.record.is_late(events.domains().value(row), events.sequences().value(row));
-            let op = events.op(row)?;
-            split.late += u64::from(late);
-            split.late_truncate |= late && op == Op::Truncate;
-            let read_after_changes = op == Op::Read && self.record.has_changes;
-            let continues_elsewhere = events.continues_row(row) && !self.deletes_in_batch(row);
-            if admitted && op != Op::Truncate && (late || read_after_changes || continues_elsewhere) {
-                split.refold.push(row as u32);
-            }
-            keep.push(admitted && !late);
-        }
-        if keep.iter().any(|keep| !keep) {
-            split.in_order = ChangeBatch::try_new(filter_record_batch(events.batch(), &BooleanArray::from(keep))?)?;
-        }
-        Ok(split)
-    }
-
-    /// Whether the delete half of a key change is in the same batch as this create half: it precedes it in the source's own event.
-    fn deletes_in_batch(&self, create: usize) -> bool {
-        let events = &self.pending.events;
-        let order = |row: usize| events.sequences().value(row).rsplit_once('.').map(|(order, _)| order);
-        (0..events.len()).any(|row| row != create && events.ops().value(row) == Op::Delete.as_str() && order(row) == order(create))
-    }
-}
-
-/// How the events of a batch are folded.
-pub(super) struct Split {
-    /// Events above everything that was folded.
-    pub in_order: ChangeBatch,
-    /// Rows of the batch whose keys are folded anew from the baseline.
-    pub refold: Vec<u32>,
-    pub late: u64,
-    pub late_truncate: bool,
 }
 
 /// The rows that unset columns take their values from.

@@ -3,7 +3,6 @@
 mod append;
 pub(crate) mod baseline;
 mod events;
-mod history;
 mod keyed;
 mod refold;
 mod rewrite;
@@ -16,7 +15,7 @@ use roaring::RoaringTreemap;
 use waterline_core::change::Op;
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{Commit, DataFile, NewDataFile, Operation, Removal, TableFormat, TableState};
-use waterline_core::record::{Kind, LogHeader, RECORD, Record, log_header, raise_sequences, record_of};
+use waterline_core::record::{Kind, LogHeader, RECORD, Record, log_header, record_of};
 use waterline_core::schema::TableSchema;
 
 use self::events::Pending;
@@ -93,21 +92,17 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
             Some(batch) => Log { header: batch.header.clone(), state: None },
             None => Log::read(&pair.changelog).await?,
         };
+        // A batch of progress alone makes no snapshot, unless it completes a run.
+        let has_news = log.header.last_with_events > record.folded;
         let new_run = log.header.run.as_ref().filter(|run| record.precedes(run));
-        if let Some(run) = new_run.filter(|run| !record.is_initial() || record.folded >= run.batch) {
+        if let Some(run) = new_run.filter(|run| !record.is_initial() || record.folded >= run.batch || !has_news) {
             baseline::take_run(lake, pair, &base, &record, run).await?;
             lost += 1;
             continue;
         }
-        // A batch of progress alone makes no snapshot, unless it completes a run.
-        let has_news = log.header.last_with_events > record.folded;
         let pending = match logged {
-            Some(batch)
-                if (has_news || new_run.is_some()) && batch.previous_with_events <= record.folded && record.folded < batch.header.batch =>
-            {
-                Pending::of_batch(batch)
-            }
             _ if !has_news => return Ok(counts),
+            Some(batch) if batch.previous_with_events <= record.folded && record.folded < batch.header.batch => Pending::of_batch(batch),
             _ => {
                 let last = new_run.map_or(log.header.batch, |run| run.batch);
                 let state = match log.state {
@@ -117,7 +112,7 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
                 events::read(lake, &pair.changelog, &state, record.folded, last, limits).await?
             }
         };
-        let fold = Fold::new(lake, pair, base, record, &pending)?;
+        let fold = Fold::new(lake, pair, base, record, &pending, limits)?;
         match fold.run(&mut counts).await? {
             Attempt::Committed => lost = 0,
             Attempt::Lost(_) => lost += 1,
@@ -166,6 +161,7 @@ pub(crate) struct Fold<'a> {
     record: Record,
     schema: TableSchema,
     pending: &'a Pending,
+    limits: Limits,
 }
 
 /// What a fold does to the files of the mirror.
@@ -191,9 +187,9 @@ pub(crate) struct TouchedFile {
 }
 
 impl<'a> Fold<'a> {
-    fn new(lake: &'a Lake, pair: &'a Pair, base: TableState, record: Record, pending: &'a Pending) -> Result<Self> {
+    fn new(lake: &'a Lake, pair: &'a Pair, base: TableState, record: Record, pending: &'a Pending, limits: &Limits) -> Result<Self> {
         let schema = waterline_core::format::table_schema(&base)?;
-        Ok(Self { lake, pair, base, record, schema, pending })
+        Ok(Self { lake, pair, base, record, schema, pending, limits: *limits })
     }
 
     async fn run(&self, counts: &mut MergeCounts) -> Result<Attempt> {
@@ -236,13 +232,11 @@ impl<'a> Fold<'a> {
         let mut record = self.record.clone();
         record.kind = Kind::Merge;
         record.folded = self.pending.upto;
-        let folded = |row: &usize| record_admits(&self.record, events.event_times().value(*row));
+        let admitted = self.record.baseline.admitted(events)?;
+        let folded = |row: &usize| admitted.value(*row);
         let times = (0..events.len()).filter(folded).map(|row| events.event_times().value(row));
         record.event_time_max_us = record.event_time_max_us.max(times.max());
-        raise_sequences(
-            &mut record.sequence_max,
-            (0..events.len()).map(|row| (events.domains().value(row), events.sequences().value(row))),
-        );
+        record.sequence_max.raise((0..events.len()).map(|row| (events.domains().value(row), events.sequences().value(row))));
         record.has_changes |= (0..events.len()).filter(folded).any(|row| events.ops().value(row) != Op::Read.as_str());
         Ok(record)
     }
@@ -250,8 +244,4 @@ impl<'a> Fold<'a> {
     fn since(&self, started_us: i64) -> Duration {
         Duration::from_micros((self.lake.env.clock.now_us() - started_us).max(0).cast_unsigned())
     }
-}
-
-fn record_admits(record: &Record, event_time_us: i64) -> bool {
-    record.baseline.admits(event_time_us)
 }

@@ -23,4 +23,4 @@ pub use read::{PositionedBatch, Rows};
 pub(crate) use error::from_chain;
 pub(crate) use file::StoredFile;
 pub(crate) use scalar::{constants, scalar};
-pub(crate) use selection::select_except;
+pub(crate) use selection::{select_except, select_only};

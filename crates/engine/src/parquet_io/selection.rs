@@ -30,7 +30,7 @@ pub(crate) fn select_except(skipped: &RoaringTreemap, row_count: u64) -> RowSele
 }
 
 /// These rows of a file of `row_count` rows only.
-pub(super) fn select_only(chosen: &RoaringTreemap, row_count: u64) -> RowSelection {
+pub(crate) fn select_only(chosen: &RoaringTreemap, row_count: u64) -> RowSelection {
     if is_dense(chosen, row_count) {
         return mask(chosen, row_count, Listed::Chosen);
     }

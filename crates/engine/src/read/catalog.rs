@@ -6,15 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use tokio::sync::Mutex;
+use waterline_core::as_of::{Beyond, Cut};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::Catalog;
 use waterline_core::table::TableName;
-use waterline_env::Env;
 
+use super::as_of_table::AsOfTable;
 use super::error::external;
 use super::table::LakeTable;
 use super::version::{ReadAt, first_few, resolve};
-use crate::parquet_io::ParquetFiles;
+use crate::lake::{Lake, Limits};
 
 /// All namespaces of a catalog.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ pub(super) struct LakeCatalog {
 }
 
 impl LakeCatalog {
-    pub(super) fn new(catalog: Arc<dyn Catalog>, env: &Env, at: ReadAt) -> Self {
-        Self { tables: Arc::new(Tables { catalog, files: ParquetFiles::new(env), at, opened: Mutex::default() }) }
+    pub(super) fn new(tables: Arc<Tables>) -> Self {
+        Self { tables }
     }
 }
 
@@ -52,9 +52,9 @@ impl SchemaProvider for Namespace {
     }
 
     async fn table(&self, name: &str) -> datafusion::error::Result<Option<Arc<dyn TableProvider>>> {
+        let (name, at) = self.tables.moment_of(name).map_err(external)?;
         let name = TableName::new(&self.name, name).map_err(external)?;
-        let table = self.tables.get(&name).await.map_err(external)?;
-        Ok(Some(table))
+        Ok(Some(self.tables.get(&name, at).await.map_err(external)?.provider()))
     }
 
     fn table_exist(&self, _: &str) -> bool {
@@ -62,31 +62,92 @@ impl SchemaProvider for Namespace {
     }
 }
 
-/// The tables that were opened, each at the version that all queries of the session see.
+/// How the name of a table that is read as of a moment of its own ends: this, and the moment in microseconds.
+const MOMENT: &str = "\u{1}as of ";
+
+/// The name by which a query knows a table as of a moment.
+pub(super) fn name_at(table: &str, at_us: i64) -> String {
+    format!("{table}{MOMENT}{at_us}")
+}
+
+/// The tables that were opened, each at the version or cut that all queries of the session see.
 #[derive(Debug)]
-struct Tables {
-    catalog: Arc<dyn Catalog>,
-    files: ParquetFiles,
+pub(super) struct Tables {
+    lake: Lake,
     at: ReadAt,
-    opened: Mutex<HashMap<TableName, Arc<LakeTable>>>,
+    /// For tables that are read as of a moment.
+    beyond: Beyond,
+    limits: Limits,
+    opened: Mutex<HashMap<(TableName, ReadAt), Opened>>,
+}
+
+#[derive(Clone, Debug)]
+enum Opened {
+    Version(Arc<LakeTable>),
+    Moment(Arc<AsOfTable>),
+}
+
+impl Opened {
+    fn provider(self) -> Arc<dyn TableProvider> {
+        match self {
+            Self::Version(table) => table,
+            Self::Moment(table) => table,
+        }
+    }
 }
 
 impl Tables {
-    async fn get(&self, name: &TableName) -> Result<Arc<LakeTable>> {
+    pub(super) fn new(lake: Lake, at: ReadAt, beyond: Beyond, limits: Limits) -> Self {
+        Self { lake, at, beyond, limits, opened: Mutex::default() }
+    }
+
+    /// Those that were read as of a moment, by name.
+    pub(super) async fn as_of(&self) -> Vec<(TableName, Arc<AsOfTable>)> {
+        let opened = self.opened.lock().await;
+        let moments = opened.iter().filter_map(|((name, _), table)| match table {
+            Opened::Moment(table) => Some((name.clone(), table.clone())),
+            Opened::Version(_) => None,
+        });
+        let mut moments: Vec<_> = moments.collect();
+        moments.sort_by_key(|(name, table)| (name.clone(), table.as_of().plan().at_us));
+        moments
+    }
+
+    /// A table's own name, and where in its history it is read.
+    fn moment_of<'a>(&self, name: &'a str) -> Result<(&'a str, ReadAt)> {
+        let Some((name, moment)) = name.split_once(MOMENT) else { return Ok((name, self.at.clone())) };
+        let at_us = moment.parse().map_err(|e| Error::internal("a moment is not a number").caused_by(e))?;
+        let known_by_ms = match &self.at {
+            ReadAt::AsOf(cut) => cut.known_by_ms,
+            ReadAt::CommittedBy(time_ms) => Some(*time_ms),
+            ReadAt::Head | ReadAt::Version(_) => None,
+        };
+        Ok((name, ReadAt::AsOf(Cut { at_us, known_by_ms, beyond: self.beyond })))
+    }
+
+    async fn get(&self, name: &TableName, at: ReadAt) -> Result<Opened> {
         let mut opened = self.opened.lock().await;
-        if let Some(table) = opened.get(name) {
+        let key = (name.clone(), at);
+        if let Some(table) = opened.get(&key) {
             return Ok(table.clone());
         }
-        let Some(format) = self.catalog.open(name).await? else { return Err(self.no_such_table(name).await) };
-        let state = resolve(format.as_ref(), &self.at).await?;
-        let table = Arc::new(LakeTable::new(format, state, self.files.clone())?);
-        opened.insert(name.clone(), table.clone());
+        let table = self.open(name, &key.1).await?;
+        opened.insert(key, table.clone());
         Ok(table)
+    }
+
+    async fn open(&self, name: &TableName, at: &ReadAt) -> Result<Opened> {
+        let Some(format) = self.lake.catalog.open(name).await? else { return Err(self.no_such_table(name).await) };
+        if let ReadAt::AsOf(cut) = at {
+            return Ok(Opened::Moment(Arc::new(AsOfTable::open(&self.lake, name, cut, &self.limits).await?)));
+        }
+        let state = resolve(format.as_ref(), at).await?;
+        Ok(Opened::Version(Arc::new(LakeTable::new(format, state, self.lake.files.clone())?)))
     }
 
     async fn no_such_table(&self, name: &TableName) -> Error {
         let error = Error::not_found("there is no such table").with("table", name);
-        let Ok(tables) = self.catalog.list().await else { return error };
+        let Ok(tables) = self.lake.catalog.list().await else { return error };
         let text = name.to_string();
         if tables.iter().any(|other| other.to_string().to_lowercase() == text.to_lowercase()) {
             return error.with("hint", "the catalog has it in other case: write the name in double quotes");

@@ -1,20 +1,24 @@
 //! Reading tables: queries in SQL over any catalog, at any kept version, and the deletes that apply to a data file.
 
+mod as_of_table;
 mod catalog;
 mod deletes;
 mod equality;
 mod error;
 mod groups;
+mod moments;
 mod opener;
 mod prune;
 mod query;
+mod scan;
 mod session;
 mod table;
 mod version;
 
+pub use as_of_table::AsOfTable;
 pub use deletes::{Deletes, all_deleted_rows};
 pub use query::query;
-pub use session::{SessionOptions, session};
+pub use session::{SessionOptions, as_of_tables, session};
 pub use table::LakeTable;
 pub use version::{ReadAt, VersionSpec, resolve};
 

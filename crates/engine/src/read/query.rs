@@ -7,15 +7,19 @@ use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use waterline_core::error::{Error, Result};
 
 use super::error::from_datafusion;
+use super::moments::name_moments;
+use super::session::Lakeside;
 
 /// Plans a query; statements that would change anything are refused as wrong usage.
 pub async fn query(session: &SessionContext, sql: &str) -> Result<DataFrame> {
     let state = session.state();
     let dialect = state.config_options().sql_parser.dialect;
-    let statement = state.sql_to_statement(sql, &dialect).map_err(from_datafusion)?;
+    let mut statement = state.sql_to_statement(sql, &dialect).map_err(from_datafusion)?;
     if !is_query(&statement) {
         return Err(Error::usage("only queries can be run here"));
     }
+    let timezone = state.config().get_extension::<Lakeside>().and_then(|lakeside| lakeside.timezone);
+    name_moments(&mut statement, timezone)?;
     let plan = state.statement_to_plan(statement).await.map_err(from_datafusion)?;
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(&plan).map_err(from_datafusion)?;

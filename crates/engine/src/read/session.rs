@@ -3,18 +3,23 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use chrono_tz::Tz;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionContext;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::SessionConfig;
+use waterline_core::as_of::Beyond;
 use waterline_core::error::Result;
 use waterline_core::format::Catalog;
+use waterline_core::table::TableName;
 use waterline_env::Env;
 
-use super::catalog::LakeCatalog;
+use super::as_of_table::AsOfTable;
+use super::catalog::{LakeCatalog, Tables};
 use super::error::from_datafusion;
 use super::version::ReadAt;
+use crate::lake::{Lake, Limits};
 
 /// Name of the catalog in SQL; queries need not say it.
 const CATALOG: &str = "lake";
@@ -28,23 +33,48 @@ pub struct SessionOptions {
     pub memory_bytes: usize,
     /// How many partitions work at the same time; `None` for one per core.
     pub partitions: Option<NonZeroUsize>,
+    /// Zone of moments in a query that are written without an offset; without one they need it.
+    pub timezone: Option<Tz>,
+    /// What tables are given that a query reads as of a moment of their own.
+    pub beyond: Beyond,
+    /// Bounds on the events that are folded at a time.
+    pub limits: Limits,
 }
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        Self { memory_bytes: 1 << 30, partitions: None }
+        Self { memory_bytes: 1 << 30, partitions: None, timezone: None, beyond: Beyond::Refuse, limits: Limits::default() }
     }
+}
+
+/// What a session knows beside DataFusion's own.
+#[derive(Debug)]
+pub(super) struct Lakeside {
+    pub(super) tables: Arc<Tables>,
+    pub(super) timezone: Option<Tz>,
 }
 
 /// A session in which `namespace.table` is a table of the catalog, as of `at`. A table is opened when a query first names it and
 /// stays at that version for the life of the session. Unquoted names are lower-cased, as in PostgreSQL.
+///
+/// In [`super::query`] each table is also a function of a moment: `select * from shop.orders('2025-11-12T18:54:11Z')`.
 pub fn session(catalog: Arc<dyn Catalog>, env: &Env, at: ReadAt, options: &SessionOptions) -> Result<SessionContext> {
     let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory_bytes), NAMED_CONSUMERS);
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc().map_err(from_datafusion)?;
-    let state = SessionStateBuilder::new().with_default_features().with_config(config(options)).with_runtime_env(runtime).build();
+    let tables = Arc::new(Tables::new(Lake::new(catalog, env.clone()), at, options.beyond, options.limits));
+    let config = config(options).with_extension(Arc::new(Lakeside { tables: tables.clone(), timezone: options.timezone }));
+    let state = SessionStateBuilder::new().with_default_features().with_config(config).with_runtime_env(runtime).build();
     let session = SessionContext::new_with_state(state);
-    session.register_catalog(CATALOG, Arc::new(LakeCatalog::new(catalog, env, at)));
+    session.register_catalog(CATALOG, Arc::new(LakeCatalog::new(tables)));
     Ok(session)
+}
+
+/// The tables that queries of a session have named so far and that are read as of a moment.
+pub async fn as_of_tables(session: &SessionContext) -> Vec<(TableName, Arc<AsOfTable>)> {
+    match session.state().config().get_extension::<Lakeside>() {
+        Some(lakeside) => lakeside.tables.as_of().await,
+        None => Vec::new(),
+    }
 }
 
 fn config(options: &SessionOptions) -> SessionConfig {

@@ -5,11 +5,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, SecondsFormat};
+use waterline_core::as_of::Cut;
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{TableFormat, TableState, VersionId};
 
 /// Where in a table's history a read is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ReadAt {
     /// The newest version of the main branch.
     #[default]
@@ -17,6 +18,8 @@ pub enum ReadAt {
     Version(VersionSpec),
     /// The newest version that was committed at this time or before, in milliseconds since the epoch. Commit time, not event time.
     CommittedBy(i64),
+    /// The state of the source at a moment of it.
+    AsOf(Cut),
 }
 
 impl ReadAt {
@@ -27,7 +30,7 @@ impl ReadAt {
 }
 
 /// A version by its id or by the name of a tag or branch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum VersionSpec {
     Id(VersionId),
     Ref(String),
@@ -58,6 +61,7 @@ pub async fn resolve(format: &dyn TableFormat, at: &ReadAt) -> Result<TableState
         ReadAt::Head => return Ok(head),
         ReadAt::Version(spec) => named(&head, spec),
         ReadAt::CommittedBy(time_ms) => committed_by(&head, *time_ms),
+        ReadAt::AsOf(_) => return Err(Error::internal("no single version is the state at a moment of the source")),
     };
     let version = version.map_err(|e| e.with("table", format.name()))?;
     if head.version == Some(version) { Ok(head) } else { format.at(&head, version).await }

@@ -70,11 +70,8 @@ impl Folding {
     }
 
     fn upsert(&mut self, key: &Key, event: &Event) {
-        let before = match &event.old_key {
-            Some(old) => self.just_before(old, event.sequence),
-            None => self.rows.get(key),
-        };
-        let image = completed(event, before);
+        let continued = event.old_key.as_ref().and_then(|old| self.just_before(old, event.sequence));
+        let image = completed(event, continued.or_else(|| self.rows.get(key)));
         self.rows.insert(key.clone(), image);
         self.changed.insert(key.clone());
     }

@@ -300,6 +300,13 @@ fn rule_9_an_interval_replays_from_its_start_and_answers_from_its_end() {
 }
 
 #[test]
+fn rule_9_a_key_change_of_the_interval_finds_its_row_under_the_new_key() {
+    let events = change_key(4, 1, 5, 4);
+    let baseline = Baseline::within(State::of_rows(full(&[(5, 4, 7)])), 2, 8);
+    assert_eq!(fold(&baseline, &events, None).map(|state| (state.rows, state.unresolved)), Ok((full(&[(5, 4, 7)]), [].into())));
+}
+
+#[test]
 fn a_fold_goes_on_from_a_state_of_its_own() {
     let events = [create(1, 1, 1, 1), update_a(2, 3, 2), update(3, 1, 3, 3), update_a(4, 3, 4)];
     let half = fold(&Baseline::empty(), &events, Some(2)).expect("a valid history");

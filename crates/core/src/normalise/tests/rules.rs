@@ -57,6 +57,19 @@ fn equal_rows_of_one_position_without_a_key_are_told_apart_by_their_place() {
 }
 
 #[test]
+fn equal_rows_without_a_key_keep_their_place_in_the_transaction_wherever_the_source_was_cut() {
+    let table = schema("a integer, b text");
+    let row = |order: u64| {
+        let transaction = format!(r#""transaction":{{"id":"9","total_order":{order}}},"op""#);
+        create(r#"{"a":1,"b":"one"}"#, 7).replace("\"op\"", &transaction)
+    };
+    let whole = events_of(&table, debezium(), &[row(1), row(2), row(3)]);
+    let parts = [events_of(&table, debezium(), &[row(1)]), events_of(&table, debezium(), &[row(2), row(3)])].concat();
+    let distinct: std::collections::BTreeSet<&str> = sequences(&whole).into_iter().collect();
+    assert_eq!((distinct.len(), sequences(&parts)), (3, sequences(&whole)));
+}
+
+#[test]
 fn a_delete_and_a_create_of_one_position_are_a_change_of_key() {
     let table = schema("a integer, b text, v text, PRIMARY KEY (b, a)");
     let lines = [

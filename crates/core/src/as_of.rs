@@ -1,0 +1,214 @@
+//! As of: which state of a mirror the state at a moment T is made from, and which events are folded onto it
+//! (DESIGN.md rules 9 to 12, 14 and 17).
+//!
+//! Each baseline opens an epoch, from its own time to that of the next one. The state at T is the baseline of T's epoch with
+//! the epoch's events up to T folded onto it. A snapshot of the mirror that holds nothing newer than T is a nearer base.
+
+use chrono::{DateTime, SecondsFormat};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{TableState, VersionId, VersionInfo};
+use crate::record::{ANCHOR, Baseline, BatchOrdinal, Kind, LOG, LogHeader, Record, own_header, own_record, records};
+
+/// What is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cut {
+    /// Event time, microseconds since the epoch.
+    pub at_us: i64,
+    /// Only what had been committed by then, in milliseconds since the epoch; `None`: all that is known now.
+    pub known_by_ms: Option<i64>,
+    pub beyond: Beyond,
+}
+
+impl Cut {
+    /// The state at `at_us`, by everything that is known now.
+    pub fn at(at_us: i64) -> Self {
+        Self { at_us, known_by_ms: None, beyond: Beyond::Refuse }
+    }
+}
+
+/// What a moment gets for which events may still arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Beyond {
+    Refuse,
+    /// What is logged.
+    AsLogged,
+}
+
+/// One table's cut, fixed before anything of it is read (DESIGN.md rule 15).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub at_us: i64,
+    /// The last log batch that counts (V).
+    pub upto: BatchOrdinal,
+    /// The baseline of the moment's epoch.
+    pub baseline: Epoch,
+    /// What the residual folds onto.
+    pub base: Base,
+    pub answerable: Answerable,
+}
+
+/// A baseline, and the snapshot that holds its rows; `None` for the empty table that events alone began.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Epoch {
+    pub baseline: Baseline,
+    pub version: Option<VersionId>,
+}
+
+/// A state of the mirror, with the record that says what is folded into it. Without a version: the empty table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Base {
+    pub version: Option<VersionId>,
+    pub record: Record,
+}
+
+/// The moments that a table answers, in microseconds since the epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answerable {
+    /// The first moment; `None` when there is none.
+    pub from_us: Option<i64>,
+    /// Everything until then has arrived.
+    pub until_us: Option<i64>,
+}
+
+/// Chooses epoch and base. Fails with [`ErrorKind::NotAnswerable`] and the range when T lies outside of what is known.
+pub fn plan(mirror: &TableState, log: &TableState, cut: &Cut) -> Result<Plan> {
+    let header = header_by(log, cut.known_by_ms)?;
+    let epochs = epochs(mirror, &header, cut.known_by_ms)?;
+    let answerable = answerable(&epochs, &header);
+    let epoch = epochs.iter().rev().find(|epoch| epoch.from_us.is_some_and(|from| from <= cut.at_us));
+    let Some(Opened { epoch, .. }) = epoch else { return Err(unanswerable(answerable, cut)) };
+    // A moment is complete without any watermark when it is just the baseline's.
+    let is_baseline = epoch.baseline.until_us.is_none() && epoch.baseline.at_us == Some(cut.at_us);
+    let is_complete = is_baseline || header.watermark_us.is_some_and(|until| cut.at_us <= until);
+    if !is_complete && cut.beyond == Beyond::Refuse {
+        return Err(unanswerable(answerable, cut));
+    }
+    let base = nearest(mirror, epoch, header.batch, cut)?.unwrap_or_else(|| epoch.as_base());
+    Ok(Plan { at_us: cut.at_us, upto: header.batch, baseline: epoch.clone(), base, answerable })
+}
+
+/// The range of moments that a table answers by all that is known now.
+pub fn answerable_range(mirror: &TableState, log: &TableState) -> Result<Answerable> {
+    let header = header_by(log, None)?;
+    Ok(answerable(&epochs(mirror, &header, None)?, &header))
+}
+
+impl Plan {
+    /// The same moment read from its baseline, whatever snapshots there are.
+    #[must_use]
+    pub fn from_baseline(&self) -> Self {
+        Self { base: self.baseline.as_base(), ..self.clone() }
+    }
+}
+
+impl Epoch {
+    /// The epoch's baseline as a base: nothing is folded into it, so no event of the epoch is late.
+    fn as_base(&self) -> Base {
+        Base { version: self.version, record: Record { baseline: self.baseline.clone(), ..Record::initial() } }
+    }
+}
+
+/// An epoch, and the first moment that it answers; `None` when its own time is not known.
+struct Opened {
+    epoch: Epoch,
+    from_us: Option<i64>,
+}
+
+/// All epochs by their first moments, oldest first.
+fn epochs(mirror: &TableState, header: &LogHeader, known_by_ms: Option<i64>) -> Result<Vec<Opened>> {
+    let mut epochs = Vec::new();
+    for (_, reference) in mirror.refs.iter().filter(|(name, _)| name.starts_with(ANCHOR)) {
+        let Some(info) = mirror.info(reference.version).filter(|info| is_known(info, known_by_ms)) else { continue };
+        let Some(record) = own_record(info)?.filter(|record| record.kind == Kind::Baseline) else { continue };
+        let from_us = record.baseline.until_us.or(record.baseline.at_us);
+        epochs.push(Opened { epoch: Epoch { baseline: record.baseline, version: Some(reference.version) }, from_us });
+    }
+    if epochs.is_empty() || began_empty(mirror)? {
+        epochs.push(Opened { epoch: Epoch { baseline: Baseline::EMPTY, version: None }, from_us: header.since_us });
+    }
+    epochs.sort_by_key(|opened| (opened.from_us, opened.epoch.baseline.at_us));
+    Ok(epochs)
+}
+
+/// Whether events other than snapshot reads were ever folded onto nothing: then the table was empty before them.
+fn began_empty(mirror: &TableState) -> Result<bool> {
+    for recorded in records(mirror) {
+        let (_, record) = recorded?;
+        if record.baseline == Baseline::EMPTY && record.has_changes {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn answerable(epochs: &[Opened], header: &LogHeader) -> Answerable {
+    let newest = epochs.iter().filter(|opened| opened.epoch.baseline.until_us.is_none()).filter_map(|opened| opened.epoch.baseline.at_us);
+    Answerable { from_us: epochs.iter().find_map(|opened| opened.from_us), until_us: newest.max().max(header.watermark_us) }
+}
+
+/// The newest snapshot of main, of this epoch, that holds nothing newer than the cut (DESIGN.md rule 12).
+fn nearest(mirror: &TableState, epoch: &Epoch, upto: BatchOrdinal, cut: &Cut) -> Result<Option<Base>> {
+    for recorded in records(mirror) {
+        let (info, record) = recorded?;
+        let fits = record.baseline == epoch.baseline
+            && record.folded <= upto
+            && record.event_time_max_us.is_none_or(|newest| newest <= cut.at_us)
+            && is_known(info, cut.known_by_ms);
+        // Below it are snapshots of a baseline of the same time that this one superseded.
+        let is_epoch_start = record.kind == Kind::Baseline && record.baseline == epoch.baseline;
+        if fits {
+            return Ok(Some(Base { version: Some(info.version), record }));
+        }
+        if is_epoch_start {
+            return Ok(None);
+        }
+    }
+    Ok(None)
+}
+
+fn is_known(info: &VersionInfo, known_by_ms: Option<i64>) -> bool {
+    known_by_ms.is_none_or(|by| info.committed_at_ms <= by)
+}
+
+/// The header of the newest log batch that was committed by then.
+fn header_by(log: &TableState, known_by_ms: Option<i64>) -> Result<LogHeader> {
+    let Some(by) = known_by_ms else { return crate::record::log_header(log) };
+    for info in log.lineage().filter(|info| info.committed_at_ms <= by) {
+        if let Some(header) = own_header(info)? {
+            return Ok(header);
+        }
+    }
+    match log.lineage().last() {
+        // Log commits before the oldest one that is kept cannot be told.
+        Some(oldest) if oldest.parent.is_some() && log.properties.contains_key(LOG) => {
+            Err(Error::new(ErrorKind::NotAnswerable, "the changelog does not keep a commit from that time or before")
+                .with("committed by", time_text(by.saturating_mul(1000)))
+                .with("oldest commit", time_text(oldest.committed_at_ms.saturating_mul(1000))))
+        }
+        _ => Ok(LogHeader::default()),
+    }
+}
+
+fn unanswerable(range: Answerable, cut: &Cut) -> Error {
+    let is_beyond = range.from_us.is_some_and(|from| from <= cut.at_us);
+    let message = match (range.from_us, is_beyond) {
+        (None, _) => "the table answers no moment yet: it has no baseline of a known time, and no events",
+        (_, true) => "events until that moment may still arrive; `--allow-incomplete` reads what is logged",
+        (_, false) => "the table is not known at that moment; an older dump (`waterline load --at`) would make it known",
+    };
+    let text = |moment: Option<i64>| moment.map_or_else(|| "none".to_owned(), time_text);
+    Error::new(ErrorKind::NotAnswerable, message)
+        .with("as of", time_text(cut.at_us))
+        .with("answerable from", text(range.from_us))
+        .with("complete until", text(range.until_us))
+}
+
+/// RFC 3339 in UTC, to the microsecond.
+pub fn time_text(at_us: i64) -> String {
+    DateTime::from_timestamp_micros(at_us)
+        .map_or_else(|| format!("{at_us} us"), |time| time.to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! As of: the state of a table at a past moment T of its source, for any T between its first baseline and its watermark.
+//!
+//! A base (`core::as_of`), the residual of events up to T, and the overlay that they are over the base: a merge that is not
+//! committed.
+
+pub(crate) mod history;
+mod overlay;
+mod residual;
+mod rows;
+
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+use waterline_core::as_of::{Cut, Plan, plan};
+use waterline_core::error::{Error, ErrorKind, Result};
+use waterline_core::format::{TableState, table_schema};
+use waterline_core::record::{LogCounts, log_header};
+use waterline_core::schema::TableSchema;
+use waterline_core::table::TableName;
+
+use self::history::Ground;
+pub(crate) use self::overlay::{Gone, Overlay};
+pub(crate) use self::residual::{Bucket, Loaded, Onto, Residual};
+pub(crate) use self::rows::source_columns;
+pub(crate) use crate::events::Window;
+use crate::lake::{Lake, Limits};
+use crate::merge::Pair;
+
+/// One table at one cut. What is known of it was fixed when it was opened; its events are read when they are first needed.
+#[derive(Debug)]
+pub struct AsOf {
+    lake: Lake,
+    pair: Pair,
+    plan: Plan,
+    mirror: TableState,
+    log: TableState,
+    counts: LogCounts,
+    schema: TableSchema,
+    limits: Limits,
+    state: OnceCell<Arc<StateAt>>,
+}
+
+/// The rows at T: those of the base that the overlay leaves, and the overlay's own.
+#[derive(Debug)]
+pub(crate) struct StateAt {
+    /// `None` when no row is of a base.
+    pub base: Option<TableState>,
+    pub overlay: Overlay,
+}
+
+impl AsOf {
+    /// Chooses epoch and base. Fails with [`ErrorKind::NotAnswerable`] where T lies outside of what the table answers.
+    pub async fn open(lake: &Lake, table: &TableName, cut: &Cut, limits: &Limits) -> Result<Self> {
+        let mirror = lake.table(table).await?;
+        let changelog = lake.catalog.open(&table.changelog()).await?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotAnswerable,
+                "the table has no changelog, so its past is not known; `--committed-by` reads its snapshots",
+            )
+            .with("table", table)
+        })?;
+        let pair = Pair { mirror, changelog };
+        let mirror = pair.mirror.head().await?;
+        let log = pair.changelog.head().await?;
+        let plan = plan(&mirror, &log, cut).map_err(|e| e.with("table", table))?;
+        let (schema, counts) = (table_schema(&mirror)?, log_header(&log)?.counts);
+        Ok(Self { lake: lake.clone(), pair, plan, mirror, log, counts, schema, limits: *limits, state: OnceCell::new() })
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub(crate) fn lake(&self) -> &Lake {
+        &self.lake
+    }
+
+    pub(crate) fn pair(&self) -> &Pair {
+        &self.pair
+    }
+
+    /// The newest state of the mirror, whose columns the table has at every moment.
+    pub(crate) fn mirror(&self) -> &TableState {
+        &self.mirror
+    }
+
+    pub(crate) fn log(&self) -> &TableState {
+        &self.log
+    }
+
+    /// Reads the residual, once.
+    pub(crate) async fn state(&self) -> Result<&Arc<StateAt>> {
+        self.state.get_or_try_init(|| async { self.read().await.map(Arc::new).map_err(|e| e.with("table", self.pair.mirror.name())) }).await
+    }
+
+    async fn read(&self) -> Result<StateAt> {
+        let window = Window { until_us: Some(self.plan.at_us), ..Window::since(&self.plan.baseline.baseline, self.plan.upto) };
+        let past =
+            Past { lake: &self.lake, pair: &self.pair, mirror: &self.mirror, log: &self.log, counts: self.counts, schema: &self.schema };
+        past.state(&self.plan, &window, &self.limits).await
+    }
+}
+
+/// A table with everything that was ever logged of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Past<'a> {
+    pub lake: &'a Lake,
+    pub pair: &'a Pair,
+    pub mirror: &'a TableState,
+    pub log: &'a TableState,
+    pub counts: LogCounts,
+    pub schema: &'a TableSchema,
+}
+
+impl Past<'_> {
+    /// Folds the events of the window onto the plan's base, or onto its baseline where a truncate came late.
+    pub(crate) async fn state(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<StateAt> {
+        match self.fold(plan, window, limits).await? {
+            Some(state) => Ok(state),
+            None => self
+                .fold(&plan.from_baseline(), window, limits)
+                .await?
+                .ok_or_else(|| Error::internal("a truncate is late although nothing is folded before it")),
+        }
+    }
+
+    async fn fold(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Option<StateAt>> {
+        let base = self.state_of(plan.base.version).await?;
+        let baseline = if plan.base.version == plan.baseline.version { base.clone() } else { self.state_of(plan.baseline.version).await? };
+        let ground = Ground {
+            lake: self.lake,
+            pair: self.pair,
+            schema: self.schema,
+            log: self.log,
+            window: window.clone(),
+            counts: self.counts,
+            baseline: baseline.as_ref(),
+        };
+        let onto = Onto { state: base.as_ref(), record: &plan.base.record };
+        let mut overlay = Overlay::default();
+        for bucket in self.buckets(plan, window, limits).await? {
+            match Residual::load(&ground, onto, bucket).await? {
+                Loaded::Residual(residual) => overlay.merge(residual.overlay(&ground, None)?),
+                Loaded::LateTruncate => return Ok(None),
+            }
+        }
+        Ok(Some(StateAt { base: base.filter(|_| !overlay.emptied), overlay }))
+    }
+
+    /// Shares of the keys so that the events of each fit into memory. Linked keys must share one, and rows without a key have none.
+    async fn buckets(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Vec<Bucket>> {
+        if self.schema.keys().is_empty() || self.counts.continued_rows > 0 {
+            return Ok(vec![Bucket::ALL]);
+        }
+        let window = Window { above: plan.base.record.folded, ..window.clone() };
+        let events: u64 = self.pair.changelog.data_files(self.log, &window).await?.iter().map(|file| file.record_count).sum();
+        let of = events.div_ceil(limits.batch_rows.max(1) as u64).max(1);
+        Ok((0..of).map(|number| Bucket { number, of }).collect())
+    }
+
+    /// A kept state with today's columns.
+    async fn state_of(&self, version: Option<waterline_core::format::VersionId>) -> Result<Option<TableState>> {
+        let Some(version) = version else { return Ok(None) };
+        let state = self.pair.mirror.at(self.mirror, version).await?;
+        Ok(Some(TableState { schema: self.mirror.schema.clone(), ..state }))
+    }
+}

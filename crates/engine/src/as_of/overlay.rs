@@ -1,0 +1,82 @@
+//! The overlay: what makes the state at T out of a base. Rows of the base that are gone, and rows that are there instead.
+
+use std::collections::BTreeMap;
+
+use arrow::array::RecordBatch;
+use roaring::RoaringTreemap;
+use waterline_core::format::DataFile;
+
+use crate::locate::{Located, RowAt};
+
+#[derive(Debug, Default)]
+pub struct Overlay {
+    /// Whether no row of the base is left.
+    pub(crate) emptied: bool,
+    pub(crate) gone: Gone,
+    pub(crate) images: Images,
+    /// Rows that no single event holds, with the table's columns.
+    pub(crate) made: Vec<RecordBatch>,
+    /// Keys that were folded again from the baseline.
+    pub(crate) late_keys: u64,
+    /// Unset columns that had no row to take their value from.
+    pub(crate) unresolved: u64,
+    /// Events between the base and T.
+    pub(crate) residual_rows: u64,
+}
+
+impl Overlay {
+    /// Takes in what another share of the keys makes of the same base.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.emptied |= other.emptied;
+        for (path, rows) in other.gone.0 {
+            *self.gone.0.entry(path).or_default() |= rows;
+        }
+        for (path, (file, rows)) in other.images.0 {
+            self.images.0.entry(path).or_insert_with(|| (file, RoaringTreemap::new())).1 |= rows;
+        }
+        self.made.extend(other.made);
+        self.late_keys += other.late_keys;
+        self.unresolved += other.unresolved;
+        self.residual_rows += other.residual_rows;
+    }
+}
+
+/// Positions in data files of the base, by path.
+#[derive(Debug, Default)]
+pub(crate) struct Gone(BTreeMap<String, RoaringTreemap>);
+
+impl Gone {
+    pub(crate) fn add(&mut self, located: &Located, at: RowAt) {
+        let path = &located.files[at.file].file.path;
+        match self.0.get_mut(path) {
+            Some(rows) => drop(rows.insert(at.position)),
+            None => drop(self.0.insert(path.clone(), RoaringTreemap::from([at.position]))),
+        }
+    }
+
+    pub(crate) fn of(&self, path: &str) -> Option<&RoaringTreemap> {
+        self.0.get(path)
+    }
+
+    pub(crate) fn into_map(self) -> BTreeMap<String, RoaringTreemap> {
+        self.0
+    }
+}
+
+/// Rows of the changelog that are newest images, by path of the file.
+#[derive(Debug, Default)]
+pub(crate) struct Images(BTreeMap<String, (DataFile, RoaringTreemap)>);
+
+impl Images {
+    pub(crate) fn add(&mut self, files: &[DataFile], at: RowAt) {
+        let file = &files[at.file];
+        match self.0.get_mut(&file.path) {
+            Some((_, rows)) => drop(rows.insert(at.position)),
+            None => drop(self.0.insert(file.path.clone(), (file.clone(), RoaringTreemap::from([at.position])))),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&DataFile, &RoaringTreemap)> {
+        self.0.values().map(|(file, rows)| (file, rows))
+    }
+}

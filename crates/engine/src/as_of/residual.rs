@@ -1,0 +1,308 @@
+//! The residual: the events between a base and T, by where they are in the changelog, and what they make of the base's rows.
+//!
+//! Of most events only the key and the order are read. The newest image of a key is then a row of the changelog that a scan
+//! reads like one of the table. Only rows that several events make, and those folded again from the baseline, are made here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, BooleanArray, UInt32Array};
+use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
+use arrow::row::Rows as KeyRows;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use roaring::RoaringTreemap;
+use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, EVENT_TIME, OLD_KEY, OP, Op, SEQUENCE, UNSET, key_fields};
+use waterline_core::collapse::{Split, collapse, fold_order, split};
+use waterline_core::error::{Error, ErrorKind, Result};
+use waterline_core::format::{DataFile, TableState};
+use waterline_core::key::{KeyEncoder, KeyIndex, hash_key};
+use waterline_core::locate::{KeySet, key_columns};
+use waterline_core::record::Record;
+
+use super::history::{Ground, History};
+use super::overlay::{Images, Overlay};
+use crate::locate::{Located, RowAt, columns_by_name, fetch, locate, read_rows};
+use crate::parquet_io::{Rows, TableColumns};
+
+/// Rows of a batch of events.
+const BATCH_ROWS: usize = 1 << 16;
+
+/// One share of all keys.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bucket {
+    pub number: u64,
+    pub of: u64,
+}
+
+impl Bucket {
+    pub(crate) const ALL: Self = Self { number: 0, of: 1 };
+}
+
+/// The state that the residual folds onto.
+#[derive(Clone, Copy)]
+pub(crate) struct Onto<'a> {
+    /// `None` for the empty table.
+    pub state: Option<&'a TableState>,
+    pub record: &'a Record,
+}
+
+/// Events that follow upon a base.
+pub(crate) struct Residual {
+    log_files: Vec<DataFile>,
+    /// Events whose keys' images are rows of the changelog.
+    plain: KeyEvents,
+    /// Keys of which some event leaves columns unset.
+    partial: Option<History>,
+    /// Keys that are folded again from the baseline.
+    late: Option<History>,
+    encoder: Arc<KeyEncoder>,
+    /// Every key of the residual.
+    keys: Arc<KeyIndex>,
+    /// Where they are in the base.
+    located: Located,
+    /// Events of the residual.
+    pub(crate) rows: u64,
+    pub(crate) late_events: u64,
+}
+
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
+pub(crate) enum Loaded {
+    Residual(Residual),
+    /// A truncate sorts below what the base has folded: only the baseline can be folded onto.
+    LateTruncate,
+}
+
+impl Residual {
+    /// Reads the events of the ground's window that are not folded into the base.
+    pub(crate) async fn load(ground: &Ground<'_>, onto: Onto<'_>, bucket: Bucket) -> Result<Loaded> {
+        let encoder = Arc::new(KeyEncoder::new(&key_fields(ground.schema))?);
+        let (log_files, events) = KeyEvents::read(ground, onto.record, bucket, &encoder).await?;
+        let rows = events.len() as u64;
+        let Split { in_order, refold, late: late_events, late_truncate } = split(&events.events, onto.record)?;
+        if late_truncate {
+            return Ok(Loaded::LateTruncate);
+        }
+        if ground.schema.keys().is_empty() {
+            let plain = events.filter(&in_order)?;
+            let (keys, located) = (Arc::default(), Located::default());
+            return Ok(Loaded::Residual(Self { log_files, plain, partial: None, late: None, encoder, keys, located, rows, late_events }));
+        }
+        let fields = key_fields(ground.schema);
+        let key_rows = encoder.encode(&key_columns(events.events.batch(), &fields)?)?;
+        let late = if refold.is_empty() {
+            None
+        } else {
+            let mut keys = KeyIndex::default();
+            refold.iter().for_each(|row| drop(keys.insert(key_rows.row(*row as usize))));
+            Some(History::read(ground, &encoder, keys).await?)
+        };
+        let partial_keys = events.partial_keys(&key_rows, &encoder, |key| late.as_ref().is_some_and(|late| late.holds(key)))?;
+
+        let keys = Arc::new(events.all_keys(&key_rows, late.as_ref()));
+        let located = match onto.state {
+            Some(base) if !keys.is_empty() => {
+                let (set, pruner) = KeySet::new(&keys, &encoder, fields, |_| true)?;
+                locate(ground.lake, &ground.pair.mirror, base, set, &pruner).await?
+            }
+            _ => Located::default(),
+        };
+        let is_truncate = |row: usize| events.events.ops().value(row) == Op::Truncate.as_str();
+        let mask = |wanted: &dyn Fn(usize) -> bool| -> BooleanArray {
+            (0..events.len()).map(|row| Some(in_order.value(row) && (is_truncate(row) || wanted(row)))).collect()
+        };
+        let partial = if partial_keys.is_empty() {
+            None
+        } else {
+            let chosen = events.filter(&mask(&|row| partial_keys.get(key_rows.row(row)).is_some()))?;
+            let whole = chosen.whole_rows(ground, &log_files).await?;
+            let at: Vec<_> = partial_keys.ids().filter_map(|id| Some((id, *located.rows.get(&keys.get(partial_keys.key(id))?)?))).collect();
+            let before = match onto.state {
+                Some(base) if !at.is_empty() => {
+                    let (rows, numbers) = fetch(ground.lake, base, &located, &at.iter().map(|(_, at)| *at).collect::<Vec<_>>()).await?;
+                    (Some(rows), at.iter().map(|(id, _)| *id).zip(numbers).collect())
+                }
+                _ => (None, HashMap::new()),
+            };
+            Some(History::new(ground.schema, &encoder, partial_keys, whole, before))
+        };
+        let elsewhere = |row: usize| {
+            let key = key_rows.row(row);
+            late.as_ref().is_some_and(|late| late.holds(key)) || partial.as_ref().is_some_and(|partial| partial.holds(key))
+        };
+        let plain = events.filter(&mask(&|row| !elsewhere(row)))?;
+        Ok(Loaded::Residual(Self { log_files, plain, partial, late, encoder, keys, located, rows, late_events }))
+    }
+
+    /// What the events up to a moment do to the base; all of them with `None`.
+    pub(crate) fn overlay(&self, ground: &Ground<'_>, until_us: Option<i64>) -> Result<Overlay> {
+        let mut overlay = Overlay { residual_rows: self.rows, ..Overlay::default() };
+        let plain = match until_us {
+            None => self.plain.clone(),
+            Some(until) => {
+                self.plain.filter(&self.plain.events.event_times().values().iter().map(|time| Some(*time <= until)).collect())?
+            }
+        };
+        if ground.schema.keys().is_empty() {
+            let (live, truncated) = plain.live_creates()?;
+            overlay.emptied = truncated;
+            live.into_iter().for_each(|row| overlay.images.add(&self.log_files, plain.at[row as usize]));
+            return Ok(overlay);
+        }
+        let collapsed = collapse(&plain.events, ground.schema)?;
+        overlay.emptied = collapsed.truncated;
+        for key in collapsed.touched() {
+            if let Some(at) = self.keys.get(collapsed.key(key)).and_then(|key| self.located.rows.get(&key)) {
+                overlay.gone.add(&self.located, *at);
+            }
+        }
+        let image =
+            |(_, row): (_, Option<u32>)| row.ok_or_else(|| Error::internal("a row of several events was taken for one of a single event"));
+        for row in collapsed.images().map(image) {
+            overlay.images.add(&self.log_files, plain.at[row? as usize]);
+        }
+        for history in [&self.partial, &self.late].into_iter().flatten() {
+            let keys = history.keys();
+            let at = keys.ids().filter_map(|key| self.located.rows.get(&self.keys.get(keys.key(key))?));
+            at.for_each(|at| overlay.gone.add(&self.located, *at));
+            let rows = history.fold(until_us)?.rows()?;
+            overlay.unresolved += rows.unresolved;
+            overlay.made.push(rows.upserts);
+        }
+        overlay.late_keys = self.late.as_ref().map_or(0, |late| late.keys().len() as u64);
+        Ok(overlay)
+    }
+}
+
+/// Keys and order of events, and where the events are.
+#[derive(Clone, Debug)]
+struct KeyEvents {
+    /// System columns and those of the key.
+    events: ChangeBatch,
+    /// Place of each event: number of a file of the changelog, and position.
+    at: Vec<RowAt>,
+}
+
+impl KeyEvents {
+    async fn read(ground: &Ground<'_>, record: &Record, bucket: Bucket, encoder: &Arc<KeyEncoder>) -> Result<(Vec<DataFile>, Self)> {
+        let window = super::Window { above: record.folded, ..ground.window.clone() };
+        let files = ground.pair.changelog.data_files(ground.log, &window).await?;
+        let fields = key_fields(ground.schema);
+        let system = [OP, EVENT_TIME, SEQUENCE, DOMAIN, BATCH, UNSET].into_iter();
+        let old_key = (ground.counts.continued_rows > 0).then_some(OLD_KEY);
+        let columns = columns_by_name(ground.log, system.chain(old_key).chain(fields.iter().map(|field| field.name().as_str())))?;
+        let concurrency = std::thread::available_parallelism().map_or(1, usize::from);
+        let read = |(number, file): (usize, DataFile)| {
+            let (lake, log, columns) = (ground.lake.clone(), ground.log.clone(), columns.clone());
+            let (window, fields, encoder) = (window.clone(), fields.clone(), encoder.clone());
+            tokio::spawn(async move {
+                let opened = lake.files.open_data_file(&log, &file).await?;
+                let mut batches = opened.read_with_positions(&columns, Rows::All, BATCH_ROWS).await?;
+                let (mut events, mut at) = (Vec::new(), Vec::new());
+                while let Some(read) = batches.try_next().await? {
+                    let mask = window.mask(&read.batch)?;
+                    let mask = if bucket.of > 1 { in_bucket(&read.batch, &mask, bucket, &fields, &encoder)? } else { mask };
+                    let place = |row: usize| RowAt { file: number, position: read.positions.value(row).cast_unsigned() };
+                    at.extend(mask.values().set_indices().map(place));
+                    events.push(filter_record_batch(&read.batch, &mask)?);
+                }
+                Ok::<_, Error>((events, at))
+            })
+        };
+        let mut reads = stream::iter(files.iter().cloned().enumerate().map(read)).buffered(concurrency);
+        let (mut events, mut at) = (Vec::new(), Vec::new());
+        while let Some(read) = reads.next().await {
+            let (more, places) = read.map_err(|e| Error::internal("the reading of a changelog stopped").caused_by(e))??;
+            events.extend(more);
+            at.extend(places);
+        }
+        drop(reads);
+        let events = ChangeBatch::try_new(concat_batches(columns.schema(), &events)?)?;
+        Ok((files, Self { events, at }))
+    }
+
+    fn len(&self) -> usize {
+        self.at.len()
+    }
+
+    fn filter(&self, mask: &BooleanArray) -> Result<Self> {
+        if mask.true_count() == mask.len() {
+            return Ok(self.clone());
+        }
+        let events = ChangeBatch::try_new(filter_record_batch(self.events.batch(), mask)?)?;
+        Ok(Self { events, at: mask.values().set_indices().map(|row| self.at[row]).collect() })
+    }
+
+    /// Keys of events that leave columns unset, and those whose rows they continue; but for the keys of `elsewhere`.
+    fn partial_keys(&self, key_rows: &KeyRows, encoder: &KeyEncoder, elsewhere: impl Fn(arrow::row::Row<'_>) -> bool) -> Result<KeyIndex> {
+        let mut keys = KeyIndex::default();
+        let Some(unset) = self.events.batch().column_by_name(UNSET).filter(|unset| unset.null_count() < unset.len()) else {
+            return Ok(keys);
+        };
+        let old_rows = self.events.old_keys().map(|old| encoder.encode(old.columns())).transpose()?;
+        for row in (0..self.len()).filter(|row| unset.is_valid(*row) && !elsewhere(key_rows.row(*row))) {
+            keys.insert(key_rows.row(row));
+            if let (Some(old), Some(rows)) = (self.events.old_keys(), &old_rows)
+                && old.is_valid(row)
+            {
+                keys.insert(rows.row(row));
+            }
+        }
+        Ok(keys)
+    }
+
+    fn all_keys(&self, key_rows: &KeyRows, late: Option<&History>) -> KeyIndex {
+        let mut keys = KeyIndex::default();
+        for row in (0..self.len()).filter(|row| self.events.ops().value(*row) != Op::Truncate.as_str()) {
+            keys.insert(key_rows.row(row));
+        }
+        if let Some(late) = late {
+            late.keys().ids().for_each(|key| drop(keys.insert(late.keys().key(key))));
+        }
+        keys
+    }
+
+    /// The events with all of their columns.
+    async fn whole_rows(&self, ground: &Ground<'_>, files: &[DataFile]) -> Result<ChangeBatch> {
+        let mut images = Images::default();
+        self.at.iter().for_each(|at| images.add(files, *at));
+        let batch = read_rows(ground.lake, ground.log, images.iter()).await?;
+        ChangeBatch::try_new(batch)
+    }
+
+    /// Of a table without a key: the rows that were created since the last truncate, and whether there was one.
+    fn live_creates(&self) -> Result<(Vec<u32>, bool)> {
+        let (mut live, mut truncated) = (Vec::new(), false);
+        for row in fold_order(&self.events).0 {
+            match self.events.op(row as usize)? {
+                Op::Create | Op::Read => live.push(row),
+                Op::Truncate => {
+                    live.clear();
+                    truncated = true;
+                }
+                op => {
+                    return Err(Error::new(
+                        ErrorKind::BadInput,
+                        "a table without a key is append-only; give it a key (`keys` in waterline.toml) to take updates and deletes",
+                    )
+                    .with("op", op.as_str()));
+                }
+            }
+        }
+        Ok((live, truncated))
+    }
+}
+
+/// The rows of the mask that belong to a bucket; truncates belong to each.
+fn in_bucket(
+    batch: &arrow::array::RecordBatch,
+    mask: &BooleanArray,
+    bucket: Bucket,
+    fields: &arrow::datatypes::Fields,
+    encoder: &KeyEncoder,
+) -> Result<BooleanArray> {
+    let ops = batch.column_by_name(OP).and_then(|ops| ops.as_string_opt::<i32>());
+    let is_truncate = |row: usize| ops.is_some_and(|ops| ops.value(row) == Op::Truncate.as_str());
+    let keys = encoder.encode(&key_columns(batch, fields)?)?;
+    let member = |row: usize| mask.value(row) && (is_truncate(row) || hash_key(keys.row(row)) % bucket.of == bucket.number);
+    Ok((0..batch.num_rows()).map(|row| Some(member(row))).collect())
+}

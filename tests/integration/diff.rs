@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::shell::{Shell, TextRow, dumped, fixture, json_of};
+use crate::shell::{Shell, TextRow, dumped, fixture, json_of, read_fixture};
 
 const KEY: [&str; 3] = ["c_w_id", "c_d_id", "c_id"];
 
-fn dump(moment: u8, table: &str) -> String {
+pub(crate) fn dump(moment: u8, table: &str) -> String {
     fixture(&format!("tpcc/moment-0{moment}/{table}.csv.gz")).display().to_string()
 }
 
@@ -155,4 +155,49 @@ fn sides_that_cannot_be_compared() {
     shell.write("twice.csv", "id,n\n1,2\n1,2\n");
     let (code, report) = diff(&shell, &["a.csv", "twice.csv", "--keys", "id"]);
     assert_eq!((code, &report["right"]["only_rows"], &report["right"]["repeated_keys"]), (1, &json!(1), &json!(1)));
+}
+
+/// The moments at which the fixture was dumped.
+pub(crate) fn moments() -> Vec<String> {
+    let moments: Value = serde_json::from_str(&read_fixture("tpcc/moments.json")).unwrap();
+    moments.as_array().unwrap().iter().map(|moment| moment["at"].as_str().unwrap().to_owned()).collect()
+}
+
+/// These tables from their first dump and all events, merged in batches, and complete.
+pub(crate) fn merged(tables: &[&str]) -> Shell {
+    let ddl = fixture("tpcc/ddl.sql").display().to_string();
+    let shell = Shell::new(&format!(
+        "[sources.shop]\npath = \"landing/pg.{{table}}/\"\nformat = \"debezium-json\"\ntables = [\"tpcc.*\"]\nschema = {{ ddl = \"{ddl}\" }}\n"
+    ));
+    for table in tables {
+        shell.write(&format!("landing/pg.tpcc.{table}/0.jsonl"), read_fixture(&format!("tpcc/events/pg.tpcc.{table}/00000.jsonl.gz")));
+        shell.run(&["load", &format!("tpcc.{table}"), &dump(0, table), "--null", "\\N", "--at", &moments()[0]]);
+    }
+    shell.run(&["run", "--batch-rows", "1500", "--complete-until", &moments()[5]]);
+    shell
+}
+
+#[test]
+fn a_table_at_moments_and_its_dumps() {
+    let shell = merged(&["customer", "new_order"]);
+    let at = |table: &str, moment: usize| format!("tpcc.{table}@{}", moments()[moment]);
+    for table in ["customer", "new_order"] {
+        for moment in 0..6 {
+            let (code, report) = diff(&shell, &[&at(table, moment), &dump(u8::try_from(moment).unwrap(), table), "--null", "\\N"]);
+            assert_eq!((code, &report["same"]), (0, &json!(true)), "{table} at {moment}: {report}");
+        }
+        assert_eq!(diff(&shell, &[&at(table, 5), &format!("tpcc.{table}")]).0, 0);
+    }
+    // Between two moments it is as between the two dumps.
+    let (code, tables) = diff(&shell, &[&at("customer", 1), &at("customer", 4), "--limit", "0"]);
+    let ddl = fixture("tpcc/ddl.sql").display().to_string();
+    let (_, dumps) = diff(&shell, &[&dump(1, "customer"), &dump(4, "customer"), "--null", "\\N", "--ddl", &ddl, "--limit", "0"]);
+    assert_eq!(code, 1);
+    for part in ["changed_rows", "columns", "keys"] {
+        assert_eq!(tables[part], dumps[part], "{part}");
+    }
+    shell.say(&["diff", "tpcc.customer@2026-11-21T01:49:00Z", "tpcc.customer"]).fails(1, &["tpcc.customer"]);
+    shell.say(&["diff", "tpcc.customer@2026-11-22T01:49:00Z", "tpcc.customer"]).fails(1, &["tpcc.customer"]);
+    let local = "tpcc.customer@2026-11-21 10:49:34.473380";
+    assert_eq!(shell.say(&["diff", local, &at("customer", 0), "--timezone", "Asia/Tokyo", "--exit-code"]).code, 0);
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::diff::{dump, merged, moments};
 use crate::shell::{Shell, dumped, fixture};
 
 const TABLES: [&str; 9] = ["customer", "district", "history", "item", "new_order", "order_line", "orders", "stock", "warehouse"];
@@ -94,4 +95,40 @@ fn an_export_that_fails_leaves_no_file() {
         assert!(!shell.path(&format!("out/shop.a.{format}")).exists());
     }
     assert_eq!(files[0]["rows"], json!(2));
+}
+
+/// Tables and their keys.
+const SOME: [(&str, &str); 3] = [("customer", "c_w_id,c_d_id,c_id"), ("district", "d_w_id,d_id"), ("history", "h_id")];
+
+#[test]
+fn states_at_moments_equal_the_dumps_of_then() {
+    let shell = merged(&SOME.map(|(table, _)| table));
+    let (each, ddl) = (moments(), fixture("tpcc/ddl.sql").display().to_string());
+    shell.write("moments.csv", format!("at,case\n{}\n", each.join(",x\n")));
+    let options = ["--to", "out", "--as-of-each", "moments.csv", "--format", "csv", "--null", "\\N"];
+    let written = shell.json(&[["export", "--all"].as_slice(), &options].concat());
+    let written = written.as_array().unwrap();
+    assert_eq!(written.len(), SOME.len() * each.len());
+    for entry in written {
+        let (table, key) = SOME.into_iter().find(|(table, _)| entry["table"] == format!("tpcc.{table}")).unwrap();
+        let at = entry["as_of"].as_str().unwrap();
+        let moment = each.iter().position(|moment| moment.starts_with(at.trim_end_matches('Z'))).unwrap();
+        let file = entry["file"].as_str().unwrap();
+        assert!(file.ends_with(&format!("out/{at}/tpcc.{table}.csv")), "{file}");
+        let dump = dump(u8::try_from(moment).unwrap(), table);
+        let said = shell.say(&["diff", file, &dump, "--exit-code", "--ddl", &ddl, "--null", "\\N", "--keys", key]);
+        assert_eq!(said.code, 0, "{table} at {at}: {said:?}");
+    }
+
+    shell.run(&["export", "tpcc.district", "--to", "one", "--as-of", &each[3], "--format", "jsonl"]);
+    assert_eq!(shell.say(&["diff", "one/tpcc.district.jsonl", &format!("tpcc.district@{}", each[3]), "--exit-code"]).code, 0);
+    let beyond = "2026-11-22T00:00:00Z";
+    let say = |options: &[&str]| shell.say(&[["export", "tpcc.district", "--to", "beyond"].as_slice(), options].concat());
+    say(&["--as-of", beyond]).fails(1, &["tpcc.district"]);
+    assert!(!shell.path("beyond").exists());
+    assert_eq!(say(&["--as-of", beyond, "--allow-incomplete"]).code, 0);
+    say(&["--as-of", "2026-11-21 01:49:36"]).fails(2, &["--timezone"]);
+    say(&["--allow-incomplete"]).fails(2, &["--as-of"]);
+    shell.write("bad.csv", "at\nnoon\n");
+    say(&["--as-of-each", "bad.csv"]).fails(2, &["bad.csv", "line 2"]);
 }

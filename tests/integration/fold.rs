@@ -98,6 +98,7 @@ impl Subject {
             positions: SourcePositions::default(),
             progress: Progress::default(),
             quarantined: 0,
+            torn: 0,
             ended_run: self.ended_run(),
         };
         match log(&self.lake, &self.pair.changelog, &entry).await.unwrap() {

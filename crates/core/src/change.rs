@@ -82,6 +82,14 @@ pub fn key_fields(table: &TableSchema) -> Fields {
     table.key_indices().into_iter().map(|at| table.fields()[at].as_ref().clone().with_nullable(true)).collect()
 }
 
+/// The key columns of the table whose changelog this is; `None` for other schemas, and where the table has no key.
+pub fn logged_keys(changelog: &Schema) -> Option<&Fields> {
+    match changelog.field_with_name(OLD_KEY).ok()?.data_type() {
+        DataType::Struct(keys) if changelog.field_with_name(OP).is_ok() => Some(keys),
+        _ => None,
+    }
+}
+
 /// Change events of one table in the layout of [`changelog_schema`].
 #[derive(Clone, Debug)]
 pub struct ChangeBatch {

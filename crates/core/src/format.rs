@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Fields, SchemaRef};
 use async_trait::async_trait;
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
@@ -208,6 +208,8 @@ pub struct DataFile {
     /// Rows that position deletes or a deletion vector remove, when that is known without reading them.
     pub deletes: DeleteState,
     pub equality_deletes: Vec<EqualityDelete>,
+    /// `None` where the format does not number the file's rows.
+    pub lineage: Option<RowLineage>,
     /// The format's own entry.
     pub inner: Arc<dyn Any + Send + Sync>,
 }
@@ -217,6 +219,18 @@ pub enum DeleteState {
     None,
     /// Ask [`TableFormat::deleted_rows`].
     Some,
+}
+
+/// What rows are called over their life, however often they are moved to another file (Iceberg v3's row lineage, Delta's row
+/// tracking). A file whose rows were moved into it says it in columns of its own, and of a row without a value there:
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowLineage {
+    /// The id of the file's first row; others follow by position.
+    pub first_row_id: i64,
+    /// The commit that last changed the row.
+    pub sequence: i64,
+    /// The columns: id, and commit. Both `Int64`, with their ids under [`FIELD_ID`].
+    pub columns: Fields,
 }
 
 /// An equality delete file (Parquet) that applies to a data file.

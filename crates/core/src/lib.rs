@@ -21,4 +21,5 @@ pub mod schema;
 pub mod sequence;
 pub mod table;
 pub mod text;
+pub mod transactions;
 pub mod value;

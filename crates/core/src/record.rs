@@ -117,9 +117,13 @@ pub struct LogHeader {
     pub complete_until_us: Option<i64>,
     /// The source's watermark as known at this commit.
     pub watermark_us: Option<i64>,
-    /// The earliest event time that the source is known to have sent, of whatever table.
+    /// The earliest event time that the source is known to have sent, of all its tables: a table without a baseline was
+    /// empty from then on until its first event.
     #[serde(default)]
     pub since_us: Option<i64>,
+    /// The newest transaction of each domain whose source stamps statements.
+    #[serde(default)]
+    pub newest_transactions: BTreeMap<Domain, NewestTransaction>,
     /// The newest complete run of snapshot reads.
     #[serde(default)]
     pub run: Option<SnapshotRun>,
@@ -138,6 +142,18 @@ pub struct SnapshotRun {
     pub batch: BatchOrdinal,
 }
 
+/// A transaction that a source stamps statement by statement, as far as it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewestTransaction {
+    pub id: String,
+    /// Of its last event, see [`crate::sequence`].
+    pub position: String,
+    /// The latest of its times.
+    pub event_time_us: i64,
+    /// Whether its end was read, so that no more of it comes.
+    pub has_ended: bool,
+}
+
 /// Cumulative counts of a changelog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogCounts {
@@ -149,6 +165,10 @@ pub struct LogCounts {
     pub repeated: u64,
     pub quarantined: u64,
     pub below_watermark: u64,
+    /// Events whose transaction may be in the log under more than one event time, since its end was not known when its first
+    /// events were logged, or nothing names it: a moment may show it in part (DESIGN.md rule 16).
+    #[serde(default)]
+    pub torn: u64,
 }
 
 /// The record of a mirror's state: of its snapshot, or of the nearest ancestor below snapshots that keep the rows.
@@ -221,6 +241,11 @@ impl Record {
 }
 
 impl LogHeader {
+    /// The earliest time that the source is known to have sent, by the header or by what a job saw.
+    pub fn known_since(&self, since_us: Option<i64>) -> Option<i64> {
+        self.since_us.into_iter().chain(since_us).min()
+    }
+
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|e| Error::internal("a log header cannot be written").caused_by(e))
     }

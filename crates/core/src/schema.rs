@@ -73,6 +73,7 @@ impl TableSchema {
         for field in &incoming.fields {
             match known.get(field.name().as_str()) {
                 None => grown.push(Arc::new(field.as_ref().clone().with_nullable(true))),
+                Some(&at) if is_unsigned_bigint(field) && grown[at].data_type() == &DataType::Int64 => {}
                 Some(&at) => {
                     let wide = widen(grown[at].data_type(), field.data_type())
                         .ok_or_else(|| incompatible(field.name(), grown[at].data_type(), field.data_type()))?;
@@ -85,6 +86,13 @@ impl TableSchema {
         let grown = TableSchema { fields: grown, keys: self.keys.clone() };
         Ok((grown != *self).then_some(grown))
     }
+}
+
+/// Whether the source declares MySQL's unsigned bigint. A table that was made by messages has it as `Int64`, since their schema
+/// does not say that it is unsigned: numbers that do not fit then fail one by one.
+pub(crate) fn is_unsigned_bigint(field: &Field) -> bool {
+    let source_type = field.metadata().get(SOURCE_TYPE).map(String::as_str).unwrap_or_default();
+    source_type.starts_with("bigint") && source_type.contains("unsigned")
 }
 
 /// The error for a change of type that a table cannot take.

@@ -1,5 +1,7 @@
 //! Locate, the reading half: where in a table's data files the rows of a set of keys are.
 
+mod candidates;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use waterline_core::format::{DataFile, TableFormat, TableState};
 use waterline_core::key::KeyId;
 use waterline_core::locate::{KeyPruner, KeySet, key_columns};
 
+use self::candidates::candidates;
 use crate::lake::Lake;
 use crate::parquet_io::{Rows, TableColumns};
 use crate::read::Deletes;
@@ -41,7 +44,8 @@ pub struct LocatedFile {
     pub deleted: RoaringTreemap,
 }
 
-/// Finds the live rows of `keys` in a state. Reads the key columns of the files that `pruner` keeps, nothing else.
+/// Finds the live rows of `keys` in a state. Reads the key columns of the files, row groups and pages that `pruner` keeps,
+/// and Bloom filters where keys are few.
 pub async fn locate(lake: &Lake, format: &Arc<dyn TableFormat>, state: &TableState, keys: KeySet, pruner: &KeyPruner) -> Result<Located> {
     let files = format.data_files(state, pruner).await?;
     let search = Arc::new(Search {
@@ -50,6 +54,7 @@ pub async fn locate(lake: &Lake, format: &Arc<dyn TableFormat>, state: &TableSta
         columns: columns_by_name(state, keys.fields().iter().map(|field| field.name().as_str()))?,
         state: state.clone(),
         keys,
+        pruner: pruner.clone(),
     });
     let concurrency = std::thread::available_parallelism().map_or(1, usize::from);
     let search_file = |file| {
@@ -90,27 +95,34 @@ struct Search {
     state: TableState,
     columns: TableColumns,
     keys: KeySet,
+    pruner: KeyPruner,
 }
 
 impl Search {
     async fn file(&self, file: DataFile) -> Result<(DataFile, RoaringTreemap, Matches)> {
-        let deleted = self.deletes.of(&file).await?;
-        let opened = self.lake.files.open_data_file(&self.state, &file).await?;
-        let mut batches = opened.read(&self.columns, Rows::All, BATCH_ROWS).await?;
+        let mut opened = self.lake.files.open_data_file(&self.state, &file).await?;
+        let chosen = candidates(&mut opened, &self.columns, &self.pruner).await?;
         let mut matches = Matches::new();
-        let mut start = 0;
+        if chosen.is_empty() {
+            return Ok((file, RoaringTreemap::new(), matches));
+        }
+        let deleted = self.deletes.of(&file).await?;
+        let rows = if chosen.len() == opened.row_count() { Rows::All } else { Rows::Within(chosen.ranges()) };
+        let mut batches = opened.read(&self.columns, rows, BATCH_ROWS).await?;
+        let mut read = 0;
         while let Some(batch) = batches.try_next().await? {
-            probe(&batch, &self.keys, start, &deleted, &mut matches)?;
-            start += batch.num_rows() as u64;
+            probe(&batch, &self.keys, |row| chosen.position(read + row), &deleted, &mut matches)?;
+            read += batch.num_rows() as u64;
         }
         Ok((file, deleted, matches))
     }
 }
 
-fn probe(batch: &RecordBatch, keys: &KeySet, start: u64, deleted: &RoaringTreemap, matches: &mut Matches) -> Result<()> {
+/// `position` is that of a row of the batch in its file.
+fn probe(batch: &RecordBatch, keys: &KeySet, position: impl Fn(u64) -> u64, deleted: &RoaringTreemap, matches: &mut Matches) -> Result<()> {
     let columns = key_columns(batch, keys.fields())?;
     keys.probe(&columns, |row, key| {
-        let position = start + row as u64;
+        let position = position(row as u64);
         if !deleted.contains(position) {
             matches.push((key, position));
         }

@@ -13,8 +13,9 @@ use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, INGESTED_AT, Op, SEQUEN
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, Operation, Removal, TableFormat, TableState};
 use waterline_core::positions::SourcePositions;
-use waterline_core::record::{BatchOrdinal, LOG, LogHeader, SnapshotRun, log_header};
+use waterline_core::record::{BatchOrdinal, LOG, LogHeader, NewestTransaction, SnapshotRun, log_header};
 use waterline_core::sequence::{Domain, position_of};
+use waterline_core::transactions::raise_newest;
 use waterline_core::value::Value;
 
 pub(crate) use self::domains::{Misplaced, misplaced};
@@ -33,6 +34,8 @@ pub struct LogEntry {
     pub positions: SourcePositions,
     pub progress: Progress,
     pub quarantined: u64,
+    /// Events whose transaction may be logged under more than one time.
+    pub torn: u64,
     /// Reads of the complete snapshot run that the last event ends.
     pub ended_run: Option<u64>,
 }
@@ -43,6 +46,9 @@ pub struct Progress {
     pub frontiers: BTreeMap<String, i64>,
     pub complete_until_us: Option<i64>,
     pub watermark_us: Option<i64>,
+    /// The earliest event time that the source sent.
+    pub since_us: Option<i64>,
+    pub newest_transactions: BTreeMap<Domain, NewestTransaction>,
 }
 
 /// A batch that is in the changelog.
@@ -127,6 +133,7 @@ fn next_header(parent: &LogHeader, events: &ChangeBatch, entry: &LogEntry, repea
     header.counts.continued_rows += (0..events.len()).filter(|row| events.continues_row(*row)).count() as u64;
     header.counts.repeated += repeated;
     header.counts.quarantined += entry.quarantined;
+    header.counts.torn += entry.torn.min(events.len() as u64);
     if let Some(watermark) = parent.watermark_us {
         header.counts.below_watermark += events.event_times().iter().flatten().filter(|time| *time <= watermark).count() as u64;
     }
@@ -136,6 +143,10 @@ fn next_header(parent: &LogHeader, events: &ChangeBatch, entry: &LogEntry, repea
     header.frontiers.extend(entry.progress.frontiers.clone());
     header.complete_until_us = header.complete_until_us.max(entry.progress.complete_until_us);
     header.watermark_us = header.watermark_us.max(entry.progress.watermark_us);
+    for (domain, transaction) in &entry.progress.newest_transactions {
+        raise_newest(&mut header.newest_transactions, domain, transaction);
+    }
+    header.since_us = header.known_since(entry.progress.since_us);
     Ok(header)
 }
 
@@ -156,6 +167,7 @@ pub fn is_news(parent: &LogHeader, entry: &LogEntry) -> bool {
         || entry.quarantined > 0
         || entry.progress.complete_until_us > parent.complete_until_us
         || entry.progress.watermark_us > parent.watermark_us
+        || parent.known_since(entry.progress.since_us) != parent.since_us
         || entry.progress.frontiers.iter().any(|(partition, time)| parent.frontiers.get(partition).is_none_or(|known| time > known))
 }
 

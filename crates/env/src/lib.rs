@@ -2,6 +2,7 @@
 //! that a test can fail, stop or repeat any of them.
 
 mod clock;
+mod durable;
 mod ids;
 mod stores;
 

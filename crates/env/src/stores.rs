@@ -5,10 +5,11 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use url::Url;
 use waterline_core::error::{Error, Result};
+
+use crate::durable::DurableFiles;
 
 /// Finds the object store and the path in it that a location names.
 ///
@@ -18,7 +19,7 @@ pub trait Stores: Send + Sync + Debug {
     fn resolve(&self, location: &str) -> Result<(Arc<dyn ObjectStore>, Path)>;
 }
 
-/// Local files and the object stores that `object_store` knows, with credentials from the environment.
+/// Local files, written durably, and the object stores that `object_store` knows, with credentials from the environment.
 #[derive(Debug, Default)]
 pub struct ObjectStores {
     by_root: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
@@ -52,7 +53,7 @@ fn literal_path(location: &str) -> Result<String> {
 
 fn open(url: &Url) -> Result<Arc<dyn ObjectStore>> {
     if url.scheme() == "file" {
-        return Ok(Arc::new(LocalFileSystem::new()));
+        return Ok(Arc::new(DurableFiles::new()));
     }
     let settings = std::env::vars().filter(|(key, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|prefix| key.starts_with(prefix)));
     let (store, _) = object_store::parse_url_opts(url, settings.map(|(key, value)| (key.to_ascii_lowercase(), value)))

@@ -9,6 +9,7 @@
 //! | `catalog` | SQL and filesystem catalogs; each is a [`pointer`] to the current metadata file |
 //! | `state`, `schema`, `partition`, `value` | from Iceberg's words to the seam's |
 //! | `manifest`, `scan`, `summaries`, `deletes` | which files a state has, and which of their rows are deleted |
+//! | `probe` | whether an object store does what commits rely on |
 //! | `commit`, `settle`, `evolve`, `refs` | new snapshots and new metadata, submitted and settled |
 
 mod bounds;
@@ -19,11 +20,13 @@ mod deletes;
 mod error;
 mod evolve;
 mod files;
+mod lineage;
 mod location;
 mod manifest;
 mod metadata;
 mod partition;
 mod pointer;
+mod probe;
 mod refs;
 mod scan;
 mod schema;

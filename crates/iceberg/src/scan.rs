@@ -9,6 +9,7 @@ use waterline_core::error::{Error, Result};
 use waterline_core::format::{DataFile, DeleteState, FilePruner};
 
 use crate::deletes::DeleteIndex;
+use crate::lineage::RowIds;
 use crate::location;
 use crate::manifest::{Contents, Manifests, is_data};
 use crate::state::IcebergState;
@@ -55,11 +56,13 @@ struct Plan<'a> {
 impl Plan<'_> {
     fn add(&self, manifest: &ManifestFile, contents: &Arc<Contents>, files: &mut Vec<DataFile>) -> Result<()> {
         let fields = self.summaries.fields_of(manifest.partition_spec_id);
+        let mut row_ids = RowIds::of(manifest);
         for entry in contents.live() {
+            let lineage = row_ids.lineage(entry)?;
             let summary = self.summaries.of_file(&fields, contents, entry.data_file());
             if self.prune.keep(&summary) {
                 let mut file = self.planned(manifest.partition_spec_id, entry)?;
-                file.summary = summary;
+                (file.summary, file.lineage) = (summary, lineage);
                 files.push(file);
             }
         }
@@ -81,6 +84,7 @@ impl Plan<'_> {
             summary: Default::default(),
             deletes: if deletes.is_empty() { DeleteState::None } else { DeleteState::Some },
             equality_deletes: self.deletes.equality(spec_id, entry)?,
+            lineage: None,
             inner: Arc::new(PlannedFile { entry: entry.clone(), deletes }),
         })
     }

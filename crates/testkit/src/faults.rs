@@ -56,6 +56,8 @@ pub enum Fault {
     ExistsThoughOurs,
     /// A create that did nothing and says that the object exists.
     ExistsThoughAbsent,
+    /// A create that works whether the object exists or not, as on stores that pass over the condition.
+    Unconditional,
     /// A list that does not show what was written in the last so many steps.
     Stale { steps: u64 },
 }

@@ -12,6 +12,15 @@ pub(crate) struct QueryArgs {
     /// Read the newest snapshot of each table that was committed by this time
     #[arg(long, value_name = "TIME")]
     pub(crate) committed_by: Option<String>,
+    /// Read all tables as they were in their source at this moment of it; with --committed-by, as far as that was known by then
+    #[arg(long, value_name = "TIME", conflicts_with = "snapshot")]
+    pub(crate) as_of: Option<String>,
+    /// Read on past the moment until which everything has arrived
+    #[arg(long)]
+    pub(crate) allow_incomplete: bool,
+    /// Say on standard error what was read as of a moment: base, events folded onto it, completeness
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// Time zone of moments that are written without an offset
     #[arg(long, value_name = "ZONE")]
     pub(crate) timezone: Option<String>,

@@ -9,6 +9,7 @@ use std::path::Path;
 use chrono_tz::Tz;
 pub(crate) use diff::{DiffRequest, DiffSide};
 pub(crate) use export::{ExportFormat, ExportRequest};
+use waterline_core::as_of::{Beyond, Cut};
 use waterline_core::error::{Error, Result};
 use waterline_core::table::TableName;
 
@@ -286,30 +287,42 @@ fn complete_until(args: &LimitArgs, zone: Option<Tz>) -> Result<Option<i64>> {
 #[derive(Debug)]
 pub struct QueryRequest {
     pub sql: String,
-    pub cut: Cut,
+    pub cut: ReadCut,
+    /// For tables that the query itself reads as of a moment.
+    pub beyond: Beyond,
     pub timezone: Option<Tz>,
-    pub memory_bytes: usize,
+    pub limits: Limits,
 }
 
-/// Which snapshot of each table is read.
+/// Which state of each table is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cut {
+pub enum ReadCut {
     Newest,
     /// An id, a tag or a branch.
     Snapshot(String),
     /// Microseconds since the epoch, in commit time.
     CommittedBy(i64),
+    /// A moment of the source.
+    AsOf(Cut),
 }
 
 impl QueryRequest {
     pub(crate) fn resolve(args: &QueryArgs, sql: String, settings: &Settings) -> Result<Self> {
         let timezone = parse_zone(args.timezone.as_deref())?;
-        let cut = match (&args.snapshot, &args.committed_by) {
-            (Some(name), _) => Cut::Snapshot(name.clone()),
-            (None, Some(text)) => Cut::CommittedBy(parse_moment(text, timezone).map_err(|e| e.with("option", "--committed-by"))?),
-            (None, None) => Cut::Newest,
+        let moment = |text: &Option<String>, option: &'static str| -> Result<Option<i64>> {
+            text.as_deref().map(|text| parse_moment(text, timezone).map_err(|e| e.with("option", option))).transpose()
         };
-        Ok(Self { sql, cut, timezone, memory_bytes: with_memory(settings.limits, args.memory_limit.as_deref())?.memory_bytes })
+        let beyond = if args.allow_incomplete { Beyond::AsLogged } else { Beyond::Refuse };
+        let committed_by_us = moment(&args.committed_by, "--committed-by")?;
+        let known_by_ms = committed_by_us.map(|at_us| at_us.div_euclid(1000));
+        let cut = match (&args.snapshot, moment(&args.as_of, "--as-of")?, committed_by_us) {
+            (Some(name), ..) => ReadCut::Snapshot(name.clone()),
+            (None, Some(at_us), _) => ReadCut::AsOf(Cut { at_us, known_by_ms, beyond }),
+            (None, None, Some(at_us)) => ReadCut::CommittedBy(at_us),
+            (None, None, None) => ReadCut::Newest,
+        };
+        let limits = with_memory(settings.limits, args.memory_limit.as_deref())?;
+        Ok(Self { sql, cut, beyond, timezone, limits })
     }
 }
 

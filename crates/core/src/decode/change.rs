@@ -95,6 +95,23 @@ impl Change<'_> {
         self.event_time_us
     }
 
+    /// Whether the time may be that of a statement only, since the source's clock shows none finer than a second. MySQL's
+    /// binlog stamps statements in seconds; with GTIDs from version 8 on, Debezium takes the microsecond of the commit.
+    pub fn is_statement_stamped(&self) -> bool {
+        let is_row = !matches!(self.op, Op::Read | Op::Truncate) && self.snapshot == SnapshotMark::None;
+        is_row && matches!(self.position, Position::MySql { .. }) && self.event_time_us % 1_000_000 == 0
+    }
+
+    /// Gives the change the time of its transaction.
+    pub(crate) fn set_event_time(&mut self, time_us: i64) {
+        self.event_time_us = time_us;
+    }
+
+    /// Where it stands in its log.
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+
     /// Name of the log that the event comes from, see [`crate::sequence`].
     pub fn domain(&self) -> &str {
         &self.domain
@@ -104,7 +121,7 @@ impl Change<'_> {
         self.snapshot
     }
 
-    /// The source's name of the transaction.
+    /// The source's name of the transaction: of the metadata, else the GTID.
     pub fn transaction(&self) -> Option<&str> {
         self.transaction.as_deref()
     }

@@ -103,15 +103,24 @@ pub(super) fn classify<'a>(
     if outline.is_envelope() {
         return envelope(decoder, outline, around, line);
     }
-    if outline.is_heartbeat() || outline.is_transaction_mark() {
-        let time_ms: i64 = number("ts_ms", outline.time_ms.unwrap_or("null"))?;
-        let time_us = time_ms.checked_mul(1_000).ok_or_else(|| Error::bad_input("a time is out of range").with("field", "ts_ms"))?;
-        return Ok(Message::Progress { time_us });
+    if outline.is_heartbeat() {
+        return Ok(Message::Heartbeat { time_us: time_us(&outline)? });
+    }
+    if outline.is_transaction_mark() {
+        let time_us = time_us(&outline)?;
+        let is_end = outline.status == Some("\"END\"");
+        let id = text("id", outline.id.unwrap_or("null"))?;
+        return Ok(if is_end { Message::TransactionEnd { id, time_us } } else { Message::Ignored });
     }
     if outline.is_schema_change() {
         return SchemaChange::read(&outline).map(Message::Schema);
     }
     flattened(decoder, payload, around, line)
+}
+
+fn time_us(outline: &Outline) -> Result<i64> {
+    let time_ms: i64 = number("ts_ms", outline.time_ms.unwrap_or("null"))?;
+    time_ms.checked_mul(1_000).ok_or_else(|| Error::bad_input("a time is out of range").with("field", "ts_ms"))
 }
 
 fn envelope<'a>(decoder: &mut Decoder, outline: Outline<'a>, around: Around<'a>, line: &'a [u8]) -> Result<Message<'a>> {
@@ -128,7 +137,7 @@ fn envelope<'a>(decoder: &mut Decoder, outline: Outline<'a>, around: Around<'a>,
         Some(table) => decoder.table(source.schema.as_deref().or(source.database.as_deref()), table)?,
         None => None,
     };
-    let (transaction, order) = outline.transaction.filter(|json| !is_null(json)).map(transaction).transpose()?.unwrap_or_default();
+    let (named, order) = outline.transaction.filter(|json| !is_null(json)).map(transaction).transpose()?.unwrap_or_default();
     Ok(Message::Change(Change {
         line,
         op,
@@ -137,7 +146,7 @@ fn envelope<'a>(decoder: &mut Decoder, outline: Outline<'a>, around: Around<'a>,
         domain: decoder.domain(source.name.as_deref()),
         position: source.position()?,
         snapshot: source.snapshot,
-        transaction,
+        transaction: named.or_else(|| source.gtid.map(|gtid| Cow::Owned(gtid.into_owned()))),
         order,
         before: image(outline.before, "before")?,
         after: image(outline.after, "after")?,
@@ -185,7 +194,8 @@ fn flattened<'a>(decoder: &mut Decoder, payload: &'a str, around: Around<'a>, li
     let event_time_us = source.event_time_us().ok_or_else(no_event_time)?;
     let domain = decoder.domain(source.name.as_deref().or(topic.first().copied()));
     let (position, snapshot) = (source.position()?, source.snapshot);
-    let (transaction, order) = (metadata.transaction.map(|id| Cow::Owned(id.into_owned())), metadata.order);
+    let transaction = metadata.transaction.as_ref().or(source.gtid.as_ref()).map(|id| Cow::Owned(id.to_string()));
+    let order = metadata.order;
     let (before, after) = if op == Op::Delete { (Some(record), None) } else { (None, Some(record)) };
     Ok(Message::Change(Change {
         line,

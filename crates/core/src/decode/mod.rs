@@ -22,6 +22,7 @@ mod source;
 mod tests;
 pub(crate) mod wire;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -30,7 +31,7 @@ pub(crate) use change::Form;
 pub use change::{Change, SnapshotMark};
 pub(crate) use connect::MessageSchema;
 pub(crate) use plain::in_zone;
-pub(crate) use position::Position;
+pub use position::Position;
 pub use schema_change::{SchemaChange, TableChange};
 pub use settings::{BinaryMode, ChangeFormat, DecimalMode, DecodeSettings, OpWords, PlainFields, TimePrecision};
 
@@ -45,13 +46,18 @@ const MAX_CACHED_SCHEMAS: usize = 1_024;
 #[expect(clippy::large_enum_variant, reason = "nearly every message is a change")]
 pub enum Message<'a> {
     Change(Change<'a>),
-    /// A heartbeat, or the begin or end of a transaction: the log is known up to here.
-    Progress {
+    /// The connector was alive at this time of its own clock, which says nothing of how far it had read the source.
+    Heartbeat {
+        time_us: i64,
+    },
+    /// The end of a transaction, at the source's time.
+    TransactionEnd {
+        id: Cow<'a, str>,
         time_us: i64,
     },
     /// DDL that the source ran.
     Schema(SchemaChange),
-    /// A tombstone, a logical message, an empty line.
+    /// A tombstone, a logical message, the begin of a transaction, an empty line.
     Ignored,
 }
 
@@ -60,7 +66,8 @@ impl Message<'_> {
     fn into_owned<'l>(self, line: &'l [u8]) -> Message<'l> {
         match self {
             Self::Change(change) => Message::Change(change.into_owned(line)),
-            Self::Progress { time_us } => Message::Progress { time_us },
+            Self::Heartbeat { time_us } => Message::Heartbeat { time_us },
+            Self::TransactionEnd { id, time_us } => Message::TransactionEnd { id: Cow::Owned(id.into_owned()), time_us },
             Self::Schema(change) => Message::Schema(change),
             Self::Ignored => Message::Ignored,
         }

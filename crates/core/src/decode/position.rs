@@ -3,9 +3,9 @@
 use crate::error::{Error, Result};
 use crate::sequence::SequenceWriter;
 
-/// DESIGN.md, rule 1.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Position {
+/// Compares inside a domain (DESIGN.md, rule 1).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd)]
+pub enum Position {
     /// The log sequence numbers of the last commit before the transaction, and of the event.
     Postgres {
         commit: u64,

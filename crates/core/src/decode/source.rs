@@ -20,6 +20,7 @@ pub(super) struct Source<'a> {
     /// As JSON.
     sequence: Option<&'a str>,
     lsn: Option<u64>,
+    pub(super) gtid: Option<Cow<'a, str>>,
     file: Option<Cow<'a, str>>,
     offset: Option<u64>,
     row: Option<u64>,
@@ -59,6 +60,7 @@ impl<'a> Source<'a> {
             "ts_ms" => self.time.ms = Some(number("source.ts_ms", value)?),
             "sequence" => self.sequence = Some(value),
             "lsn" => self.lsn = Some(number("source.lsn", value)?),
+            "gtid" => self.gtid = Some(text("source.gtid", value)?),
             "file" => self.file = Some(text("source.file", value)?),
             "pos" => self.offset = Some(number("source.pos", value)?),
             "row" => self.row = Some(number("source.row", value)?),

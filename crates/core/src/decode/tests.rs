@@ -25,7 +25,8 @@ fn summary(message: &Message) -> String {
             let table = change.table().map_or("?".to_owned(), ToString::to_string);
             format!("{} {table} {} {}", change.op().as_str(), change.domain(), change.event_time_us())
         }
-        Message::Progress { time_us } => format!("progress {time_us}"),
+        Message::Heartbeat { time_us } => format!("heartbeat {time_us}"),
+        Message::TransactionEnd { id, time_us } => format!("end {id} {time_us}"),
         Message::Schema(change) => format!("schema {}", change.tables.len()),
         Message::Ignored => "ignored".to_owned(),
     }
@@ -76,14 +77,14 @@ fn records_that_change_no_row() {
         ("null", "ignored"),
         (r#"{"key":{"id":1},"value":null}"#, "ignored"),
         (r#"{"key":{"id":1},"value":{"schema":null,"payload":null}}"#, "ignored"),
-        (r#"{"ts_ms":7}"#, "progress 7000"),
-        (r#"{"ts_ms":7,"ts_us":7001,"ts_ns":7001000}"#, "progress 7000"),
+        (r#"{"ts_ms":7}"#, "heartbeat 7000"),
+        (r#"{"ts_ms":7,"ts_us":7001,"ts_ns":7001000}"#, "heartbeat 7000"),
         (
             r#"{"topic":"__debezium-heartbeat.pg","key":{"serverName":"pg"},"value":{"schema":{"type":"struct"},"payload":{"ts_ms":8}}}"#,
-            "progress 8000",
+            "heartbeat 8000",
         ),
-        (r#"{"status":"BEGIN","id":"571:1","event_count":null,"data_collections":null,"ts_ms":9}"#, "progress 9000"),
-        (r#"{"status":"END","id":"571:1","event_count":1,"data_collections":[],"ts_ms":9}"#, "progress 9000"),
+        (r#"{"status":"BEGIN","id":"571:1","event_count":null,"data_collections":null,"ts_ms":9}"#, "ignored"),
+        (r#"{"status":"END","id":"571:1","event_count":1,"data_collections":[],"ts_ms":9}"#, "end 571:1 9000"),
         (r#"{"source":{"ts_ms":3},"databaseName":"","ddl":"SET x","tableChanges":[],"ts_ms":4}"#, "schema 0"),
     ] {
         assert_eq!(debezium(line).unwrap(), expected, "{line}");

@@ -1,13 +1,17 @@
-//! Locate, the deciding half: which files can hold a set of keys, and which rows of a file's key columns are theirs.
+//! Locate, the deciding half: which files and parts of files can hold a set of keys, and which rows of a file's key columns are theirs.
 
+mod narrow;
 mod probe;
 mod prune;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Fields};
 
+pub use self::narrow::{KeyValues, Look, Page, joined, rows_of_pages};
 use self::probe::IntegerProbe;
 pub use self::prune::KeyPruner;
 use crate::error::Result;

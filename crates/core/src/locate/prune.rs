@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::Fields;
@@ -12,12 +12,14 @@ use crate::format::{Bounds, FilePruner, FileSummary};
 use crate::partition::{PartitionField, value_at};
 use crate::value::Value;
 
-/// Keeps the files that may hold one of a set of keys.
-#[derive(Debug)]
+/// Keeps the files that may hold one of a set of keys, and parts of files. Cheap to clone.
+#[derive(Clone, Debug)]
 pub struct KeyPruner {
-    columns: HashMap<String, Column>,
+    /// In key order.
+    pub(super) names: Arc<Vec<String>>,
+    columns: Arc<HashMap<String, Column>>,
     /// Partition values of the keys, computed when a partition field is first met; `None` when it cannot rule out anything.
-    partitions: Mutex<HashMap<PartitionField, Option<HashSet<String>>>>,
+    partitions: Arc<Mutex<HashMap<PartitionField, Option<HashSet<String>>>>>,
 }
 
 #[derive(Debug)]
@@ -29,23 +31,39 @@ struct Column {
 
 impl KeyPruner {
     pub(super) fn new(fields: &Fields, columns: &[ArrayRef]) -> Result<Self> {
-        let columns = fields
+        let names = Arc::new(fields.iter().map(|field| field.name().clone()).collect());
+        let columns: HashMap<String, Column> = fields
             .iter()
             .zip(columns)
             .map(|(field, array)| Ok((field.name().clone(), Column { array: array.clone(), sorted: sorted(array)? })))
             .collect::<Result<_>>()?;
-        Ok(Self { columns, partitions: Mutex::default() })
+        Ok(Self { names, columns: Arc::new(columns), partitions: Arc::default() })
     }
 
     /// Whether a key may lie within bounds of a key column.
     pub fn may_hold(&self, column: &str, bounds: &Bounds) -> bool {
-        let Some(sorted) = self.columns.get(column).and_then(|c| c.sorted.as_ref()) else { return true };
+        let Some(sorted) = self.sorted(column) else { return true };
         let first = bounds.lower.as_ref().map_or(0, |lower| sorted.partition_point(|v| v.partial_cmp(lower) == Some(Ordering::Less)));
         match (sorted.get(first), &bounds.upper) {
             (None, _) => false,
             (Some(value), Some(upper)) => value.partial_cmp(upper) != Some(Ordering::Greater),
             (Some(_), None) => true,
         }
+    }
+
+    /// Number of keys.
+    pub(super) fn len(&self) -> usize {
+        self.arrays().next().map_or(0, |array| array.len())
+    }
+
+    /// The columns of the keys, in key order.
+    pub(super) fn arrays(&self) -> impl Iterator<Item = &ArrayRef> {
+        self.names.iter().filter_map(|name| self.columns.get(name)).map(|column| &column.array)
+    }
+
+    /// Distinct values of a key column in order; `None` when one is null or they have no order.
+    pub(super) fn sorted(&self, column: &str) -> Option<&[Value]> {
+        self.columns.get(column)?.sorted.as_deref()
     }
 
     fn in_partition(&self, field: &PartitionField, value: Option<&Value>) -> bool {

@@ -16,7 +16,7 @@ use super::fault::Fault;
 use super::modes::BytesText;
 use super::moment::{date, duration, elapsed_text, time_of_day, timestamp};
 use super::nested::{ListColumn, StructColumn};
-use super::number::{DecimalColumn, boolean, decimal_as_text, float, whole, whole_32};
+use super::number::{DecimalColumn, boolean, decimal_as_text, float, whole, whole_32, whole_unsigned};
 use super::reading::Reading;
 use crate::decode::json::{JsonKind, check_depth, is_null, string};
 use crate::decode::wire::{Wire, inferred};
@@ -86,6 +86,7 @@ impl Column {
             Values::Int32(values) => values.append_value(whole_32(json)?),
             Values::Int64(values) => values.append_value(match wire {
                 Wire::Duration(unit) => duration(json, *unit)?,
+                _ if declared.kind == SourceKind::UnsignedBigint => whole_unsigned(json)?,
                 _ => whole(json)?,
             }),
             Values::Float32(values) => values.append_value(float(json)?),

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::Field;
 
-use crate::schema::{SOURCE_TYPE, TIME_DIGITS};
+use crate::schema::{SOURCE_TYPE, TIME_DIGITS, is_unsigned_bigint};
 
 /// Digits of a second when a type does not say: PostgreSQL's default.
 const DEFAULT_TIME_DIGITS: u8 = 6;
@@ -30,7 +30,11 @@ pub(super) struct Declared {
 impl Declared {
     pub(super) fn of(field: &Field) -> Self {
         let digits = field.metadata().get(TIME_DIGITS).and_then(|digits| digits.parse().ok());
-        let kind = field.metadata().get(SOURCE_TYPE).map_or(SourceKind::Unknown, |name| kind(name));
+        let kind = match field.metadata().get(SOURCE_TYPE) {
+            None => SourceKind::Unknown,
+            Some(_) if is_unsigned_bigint(field) => SourceKind::UnsignedBigint,
+            Some(name) => kind(name),
+        };
         Self { kind, time_digits: digits.unwrap_or(DEFAULT_TIME_DIGITS) }
     }
 }
@@ -44,7 +48,6 @@ fn kind(source_type: &str) -> SourceKind {
         "numeric" | "decimal" => SourceKind::Numeric,
         "bit" | "bit varying" | "varbit" => SourceKind::Bits,
         "time" => SourceKind::Elapsed,
-        _ if bare.starts_with("bigint") && name.contains("unsigned") => SourceKind::UnsignedBigint,
         _ => SourceKind::Other,
     }
 }

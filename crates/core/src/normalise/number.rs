@@ -39,6 +39,11 @@ pub(super) fn whole(json: &str) -> Result<i64, Fault> {
     }
 }
 
+/// A number of an unsigned 64-bit column that fits into a signed one.
+pub(super) fn whole_unsigned(json: &str) -> Result<i64, Fault> {
+    whole(json).and_then(|number| if number < 0 { Err(Fault::Type(DataType::Decimal128(20, 0))) } else { Ok(number) })
+}
+
 pub(super) fn whole_32(json: &str) -> Result<i32, Fault> {
     i32::try_from(whole(json)?).map_err(|_| Fault::Wider(DataType::Int64))
 }

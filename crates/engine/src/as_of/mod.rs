@@ -11,10 +11,10 @@ mod rows;
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
-use waterline_core::as_of::{Cut, Plan, plan};
+use waterline_core::as_of::{Answerable, Base, Cut, Plan, plan};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{TableState, table_schema};
-use waterline_core::record::{LogCounts, log_header};
+use waterline_core::record::{BatchOrdinal, LogCounts, log_header};
 use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
 
@@ -25,6 +25,9 @@ pub(crate) use self::rows::source_columns;
 pub(crate) use crate::events::Window;
 use crate::lake::{Lake, Limits};
 use crate::merge::Pair;
+
+/// Memory for key and order of an event, about.
+const EVENT_BYTES: usize = 256;
 
 /// One table at one cut. What is known of it was fixed when it was opened; its events are read when they are first needed.
 #[derive(Debug)]
@@ -48,6 +51,23 @@ pub(crate) struct StateAt {
     pub overlay: Overlay,
 }
 
+/// How a table is read as of a moment.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    pub at_us: i64,
+    pub base: Base,
+    pub baseline_at_us: Option<i64>,
+    /// The last log batch that counts.
+    pub upto: BatchOrdinal,
+    /// Events between the base and the moment.
+    pub residual_rows: u64,
+    /// Keys that late events made to be folded again from the baseline.
+    pub late_keys: u64,
+    /// Unset columns that had no row to take their value from.
+    pub unresolved: u64,
+    pub answerable: Answerable,
+}
+
 impl AsOf {
     /// Chooses epoch and base. Fails with [`ErrorKind::NotAnswerable`] where T lies outside of what the table answers.
     pub async fn open(lake: &Lake, table: &TableName, cut: &Cut, limits: &Limits) -> Result<Self> {
@@ -69,6 +89,20 @@ impl AsOf {
 
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    pub async fn explain(&self) -> Result<Explanation> {
+        let state = self.state().await?;
+        Ok(Explanation {
+            at_us: self.plan.at_us,
+            base: self.plan.base.clone(),
+            baseline_at_us: self.plan.baseline.baseline.at_us,
+            upto: self.plan.upto,
+            residual_rows: state.overlay.residual_rows,
+            late_keys: state.overlay.late_keys,
+            unresolved: state.overlay.unresolved,
+            answerable: self.plan.answerable,
+        })
     }
 
     pub(crate) fn lake(&self) -> &Lake {
@@ -154,7 +188,8 @@ impl Past<'_> {
         }
         let window = Window { above: plan.base.record.folded, ..window.clone() };
         let events: u64 = self.pair.changelog.data_files(self.log, &window).await?.iter().map(|file| file.record_count).sum();
-        let of = events.div_ceil(limits.batch_rows.max(1) as u64).max(1);
+        let fit = limits.batch_rows.min(limits.batch_bytes / EVENT_BYTES).max(1) as u64;
+        let of = events.div_ceil(fit).max(1);
         Ok((0..of).map(|number| Bucket { number, of }).collect())
     }
 

@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, UInt32Array};
-use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
-use arrow::row::Rows as KeyRows;
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::datatypes::Fields;
+use arrow::row::{Row, Rows as KeyRows};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use roaring::RoaringTreemap;
 use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, EVENT_TIME, OLD_KEY, OP, Op, SEQUENCE, UNSET, key_fields};
 use waterline_core::collapse::{Split, collapse, fold_order, split};
 use waterline_core::error::{Error, ErrorKind, Result};
@@ -22,7 +22,7 @@ use waterline_core::record::Record;
 use super::history::{Ground, History};
 use super::overlay::{Images, Overlay};
 use crate::locate::{Located, RowAt, columns_by_name, fetch, locate, read_rows};
-use crate::parquet_io::{Rows, TableColumns};
+use crate::parquet_io::Rows;
 
 /// Rows of a batch of events.
 const BATCH_ROWS: usize = 1 << 16;
@@ -55,14 +55,12 @@ pub(crate) struct Residual {
     partial: Option<History>,
     /// Keys that are folded again from the baseline.
     late: Option<History>,
-    encoder: Arc<KeyEncoder>,
     /// Every key of the residual.
     keys: Arc<KeyIndex>,
     /// Where they are in the base.
     located: Located,
     /// Events of the residual.
-    pub(crate) rows: u64,
-    pub(crate) late_events: u64,
+    rows: u64,
 }
 
 #[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
@@ -78,14 +76,14 @@ impl Residual {
         let encoder = Arc::new(KeyEncoder::new(&key_fields(ground.schema))?);
         let (log_files, events) = KeyEvents::read(ground, onto.record, bucket, &encoder).await?;
         let rows = events.len() as u64;
-        let Split { in_order, refold, late: late_events, late_truncate } = split(&events.events, onto.record)?;
+        let Split { in_order, refold, late_truncate, .. } = split(&events.events, onto.record)?;
         if late_truncate {
             return Ok(Loaded::LateTruncate);
         }
         if ground.schema.keys().is_empty() {
             let plain = events.filter(&in_order)?;
             let (keys, located) = (Arc::default(), Located::default());
-            return Ok(Loaded::Residual(Self { log_files, plain, partial: None, late: None, encoder, keys, located, rows, late_events }));
+            return Ok(Loaded::Residual(Self { log_files, plain, partial: None, late: None, keys, located, rows }));
         }
         let fields = key_fields(ground.schema);
         let key_rows = encoder.encode(&key_columns(events.events.batch(), &fields)?)?;
@@ -93,7 +91,9 @@ impl Residual {
             None
         } else {
             let mut keys = KeyIndex::default();
-            refold.iter().for_each(|row| drop(keys.insert(key_rows.row(*row as usize))));
+            for row in refold {
+                keys.insert(key_rows.row(row as usize));
+            }
             Some(History::read(ground, &encoder, keys).await?)
         };
         let partial_keys = events.partial_keys(&key_rows, &encoder, |key| late.as_ref().is_some_and(|late| late.holds(key)))?;
@@ -130,7 +130,7 @@ impl Residual {
             late.as_ref().is_some_and(|late| late.holds(key)) || partial.as_ref().is_some_and(|partial| partial.holds(key))
         };
         let plain = events.filter(&mask(&|row| !elsewhere(row)))?;
-        Ok(Loaded::Residual(Self { log_files, plain, partial, late, encoder, keys, located, rows, late_events }))
+        Ok(Loaded::Residual(Self { log_files, plain, partial, late, keys, located, rows }))
     }
 
     /// What the events up to a moment do to the base; all of them with `None`.
@@ -233,7 +233,7 @@ impl KeyEvents {
     }
 
     /// Keys of events that leave columns unset, and those whose rows they continue; but for the keys of `elsewhere`.
-    fn partial_keys(&self, key_rows: &KeyRows, encoder: &KeyEncoder, elsewhere: impl Fn(arrow::row::Row<'_>) -> bool) -> Result<KeyIndex> {
+    fn partial_keys(&self, key_rows: &KeyRows, encoder: &KeyEncoder, elsewhere: impl Fn(Row<'_>) -> bool) -> Result<KeyIndex> {
         let mut keys = KeyIndex::default();
         let Some(unset) = self.events.batch().column_by_name(UNSET).filter(|unset| unset.null_count() < unset.len()) else {
             return Ok(keys);
@@ -256,7 +256,9 @@ impl KeyEvents {
             keys.insert(key_rows.row(row));
         }
         if let Some(late) = late {
-            late.keys().ids().for_each(|key| drop(keys.insert(late.keys().key(key))));
+            for key in late.keys().ids() {
+                keys.insert(late.keys().key(key));
+            }
         }
         keys
     }
@@ -293,13 +295,7 @@ impl KeyEvents {
 }
 
 /// The rows of the mask that belong to a bucket; truncates belong to each.
-fn in_bucket(
-    batch: &arrow::array::RecordBatch,
-    mask: &BooleanArray,
-    bucket: Bucket,
-    fields: &arrow::datatypes::Fields,
-    encoder: &KeyEncoder,
-) -> Result<BooleanArray> {
+fn in_bucket(batch: &RecordBatch, mask: &BooleanArray, bucket: Bucket, fields: &Fields, encoder: &KeyEncoder) -> Result<BooleanArray> {
     let ops = batch.column_by_name(OP).and_then(|ops| ops.as_string_opt::<i32>());
     let is_truncate = |row: usize| ops.is_some_and(|ops| ops.value(row) == Op::Truncate.as_str());
     let keys = encoder.encode(&key_columns(batch, fields)?)?;

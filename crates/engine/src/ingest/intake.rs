@@ -1,6 +1,5 @@
 //! One table while its source is read: events are gathered until a batch is full, then logged and, where asked for, merged.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use waterline_core::change::ChangeBatch;
@@ -11,6 +10,7 @@ use waterline_core::positions::{FilePosition, FileVersion, SourcePositions};
 use waterline_core::record::{LogHeader, log_header};
 use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
+use waterline_core::transactions::Atomicity;
 
 use super::lines::Cursor;
 use super::records::Records;
@@ -45,6 +45,8 @@ pub(super) struct Intake {
     domains: Vec<Arc<str>>,
     /// Behind the events gathered, while there are several domains.
     records: Records,
+    /// Changes taken whose transaction may be logged under more than one time.
+    torn: u64,
     /// Reads of the snapshot run that the last event ended.
     ended_run: Option<u64>,
     pub state: IntakeState,
@@ -98,6 +100,7 @@ impl Intake {
             bad: Vec::new(),
             domains: header.sequence_max.domains().map(Arc::from).collect(),
             records: Records::default(),
+            torn: 0,
             header,
             ended_run: None,
             state: IntakeState::Open,
@@ -116,6 +119,16 @@ impl Intake {
 
     pub(super) fn memory_bytes(&self) -> usize {
         self.builder.memory_bytes() + self.records.memory_bytes()
+    }
+
+    /// Bytes of a file that earlier jobs read.
+    pub(super) fn read_bytes(&self, file: &InputFile) -> u64 {
+        self.positions.files.get(&file.url).map_or(0, |position| position.offset_bytes)
+    }
+
+    /// How the changelog stands.
+    pub(super) fn header(&self) -> &LogHeader {
+        &self.header
     }
 
     pub(super) fn begin_file(&mut self, file: &InputFile) {
@@ -165,12 +178,23 @@ impl Intake {
     }
 
     /// Takes a change. The cursor stands before its line, so that a batch that is full ends there.
-    pub(super) async fn push(&mut self, change: &Change<'_>, line: &[u8], file: &InputFile, before: &Cursor, decode: &DecodeSettings) {
+    pub(super) async fn push(
+        &mut self,
+        change: &Change<'_>,
+        atomicity: Atomicity,
+        line: &[u8],
+        file: &InputFile,
+        before: &Cursor,
+        decode: &DecodeSettings,
+    ) {
         self.report.rows_read += 1;
         let at = RecordAt { file: &file.url, record: before.records + 1 };
         self.meet_domain(change, file, before).await;
         let pushed = self.push_growing(change, at, line, file, before, decode).await;
-        let Err(error) = pushed else { return };
+        let Err(error) = pushed else {
+            self.torn += u64::from(atomicity == Atomicity::Torn);
+            return;
+        };
         let error = if error.context().iter().any(|(key, _)| *key == "record") {
             error
         } else {
@@ -294,6 +318,7 @@ impl Intake {
             positions: self.positions.clone(),
             progress,
             quarantined: if self.settings.on_error == OnError::QuarantineAgain { 0 } else { self.bad.len() as u64 },
+            torn: std::mem::take(&mut self.torn),
             ended_run: self.ended_run.take(),
         };
         let bad = std::mem::take(&mut self.bad);
@@ -357,10 +382,5 @@ impl Intake {
         if self.is_open() {
             self.state = IntakeState::Failed(error);
         }
-    }
-
-    /// Newest event time per partition, over all that is logged.
-    pub(super) fn frontiers(&self) -> &BTreeMap<String, i64> {
-        &self.header.frontiers
     }
 }

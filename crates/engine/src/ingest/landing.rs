@@ -17,7 +17,7 @@ const TABLE: &str = "{table}";
 pub struct LandingFile {
     pub file: InputFile,
     pub table: Option<TableName>,
-    /// Name of the stream of events that the file is part of: its folder, or the file when it was named itself.
+    /// Name of the stream of events that the file is part of, see [`partition_of`].
     pub partition: String,
 }
 
@@ -36,7 +36,7 @@ async fn list_plain(env: &Env, path: &str) -> Result<Vec<LandingFile>> {
         && let Ok(meta) = store.head(&at).await
     {
         let file = input_file(&url, &at, &meta);
-        return Ok(vec![LandingFile { partition: file.url.clone(), file, table: None }]);
+        return Ok(vec![LandingFile { partition: partition_of(&file.url), file, table: None }]);
     }
     let metas = list_folder(store.as_ref(), &at, &url).await?;
     if metas.is_empty() {
@@ -45,7 +45,7 @@ async fn list_plain(env: &Env, path: &str) -> Result<Vec<LandingFile>> {
     Ok(metas
         .iter()
         .map(|meta| input_file(&url, &at, meta))
-        .map(|file| LandingFile { partition: folder(&file.url), file, table: None })
+        .map(|file| LandingFile { partition: partition_of(&file.url), file, table: None })
         .collect())
 }
 
@@ -58,7 +58,7 @@ async fn list_by_table(env: &Env, before: &str, after: &str) -> Result<Vec<Landi
         let below = meta.location.as_ref().strip_prefix(at.as_ref()).unwrap_or_default().trim_start_matches('/').to_owned();
         let Some(table) = table_in(&below, prefix, after) else { continue };
         let file = input_file(&url, &at, &meta);
-        files.push(LandingFile { partition: folder(&file.url), file, table: table.parse().ok() });
+        files.push(LandingFile { partition: partition_of(&file.url), file, table: table.parse().ok() });
     }
     Ok(files)
 }
@@ -94,6 +94,44 @@ fn input_file(url: &str, at: &Path, meta: &ObjectMeta) -> InputFile {
     InputFile { url, size_bytes: meta.size, mark }
 }
 
-fn folder(url: &str) -> String {
-    url.rsplit_once('/').map_or(url, |(folder, _)| folder).to_owned()
+/// The stream of events that a file is part of: its folder without the parts of the path that are dates, since what comes
+/// tomorrow goes on with what came today.
+fn partition_of(url: &str) -> String {
+    without_dates(url.rsplit_once('/').map_or(url, |(folder, _)| folder))
+}
+
+/// Whether a source that is read from this path feeds the partition.
+pub(super) fn covers(path: &str, partition: &str) -> bool {
+    let folder = path.split_once(TABLE).map_or(path, |(before, _)| before.rsplit_once('/').map_or(".", |(parent, _)| parent));
+    let Ok(url) = parse_location(folder) else { return false };
+    let url = url.as_str().trim_end_matches('/');
+    // The path may also be that of a file.
+    partition == partition_of(url) || below(&without_dates(url), partition)
+}
+
+fn below(folder: &str, partition: &str) -> bool {
+    partition.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// `s3://lake/orders/year=2026/month=11/21/partition=0` is `s3://lake/orders/partition=0`.
+fn without_dates(url: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut follows_date = false;
+    for (at, part) in url.split('/').enumerate() {
+        // Scheme and host come first.
+        follows_date = at > 2 && is_date(part, follows_date);
+        if !follows_date {
+            kept.push(part);
+        }
+    }
+    kept.join("/")
+}
+
+/// `2026`, `2026-11-21`, `dt=20261121`, and behind such a one also `month=11` or `21`.
+fn is_date(part: &str, follows_date: bool) -> bool {
+    let (name, value) = part.split_once('=').unwrap_or(("", part));
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    let has_only_digits = value.bytes().all(|byte| byte.is_ascii_digit() || b"-_:TZ".contains(&byte));
+    let is_year = digits >= 4 && (value.starts_with("19") || value.starts_with("20"));
+    name != "partition" && has_only_digits && digits > 0 && (is_year || follows_date && digits <= 2)
 }

@@ -6,6 +6,7 @@ mod lines;
 mod records;
 mod report;
 mod schemas;
+mod transactions;
 mod watermark;
 
 use std::collections::BTreeMap;
@@ -18,10 +19,12 @@ use waterline_core::error::{Error, Result};
 use waterline_core::normalise::RunState;
 use waterline_core::positions::FilePosition;
 use waterline_core::table::TableName;
+use waterline_core::transactions::{Atomicity, TransactionTimes};
 
 use self::intake::{Intake, IntakeSettings, IntakeState};
 use self::lines::{Cursor, Lines};
 pub use self::schemas::SchemaSource;
+use self::transactions::learn_file;
 use self::watermark::Frontiers;
 use crate::bytes_in::InputFile;
 use crate::commit::MAX_ATTEMPTS;
@@ -136,11 +139,14 @@ pub async fn ingest(lake: &Lake, source: &Source, options: &IngestOptions, progr
     let mut report = RunReport::default();
     let mut only: Option<Vec<TableName>> = None;
     let mut begun = BTreeMap::new();
+    let mut frontiers = Frontiers::new(&source.paths);
     for _ in 0..MAX_ATTEMPTS {
         let mut job = Job::new(lake, source, options, only.as_deref(), std::mem::take(&mut begun));
-        job.open_known(&files).await?;
+        job.frontiers = frontiers;
+        job.open_known().await?;
         job.read(&files, progress, &mut report).await?;
         job.finish().await;
+        frontiers = job.frontiers.clone();
         let again = job.settle(&mut report, &mut begun);
         if again.is_empty() {
             report.tables.sort_by(|a, b| a.report.table.cmp(&b.report.table));
@@ -161,6 +167,11 @@ struct Job<'a> {
     begun: BTreeMap<TableName, TableReport>,
     intakes: BTreeMap<TableName, Intake>,
     frontiers: Frontiers,
+    /// Files in which some table may find something new.
+    wanted: Vec<LandingFile>,
+    transactions: TransactionTimes,
+    /// Whether the input was read for its transactions, which it is once an event says only when its statement ran.
+    knows_transactions: bool,
     /// Tables that were met after something was passed over: they need the files from their start.
     met_late: Vec<TableName>,
     declared_by_source: BTreeMap<TableName, waterline_core::schema::TableSchema>,
@@ -185,7 +196,10 @@ impl<'a> Job<'a> {
             only,
             begun,
             intakes: BTreeMap::new(),
-            frontiers: Frontiers::default(),
+            frontiers: Frontiers::new(&source.paths),
+            wanted: Vec::new(),
+            transactions: TransactionTimes::new(options.limits.batch_bytes),
+            knows_transactions: false,
             met_late: Vec::new(),
             declared_by_source: BTreeMap::new(),
             passed_over: false,
@@ -197,19 +211,15 @@ impl<'a> Job<'a> {
         self.source.tables.admits(table) && self.only.is_none_or(|only| only.contains(table))
     }
 
-    /// Opens the tables that exist and may have news, so that files which all of them have read are skipped.
-    async fn open_known(&mut self, files: &[LandingFile]) -> Result<()> {
+    /// Opens the tables that exist, so that files which all of them have read are skipped, and quiet ones learn how far
+    /// their source is.
+    async fn open_known(&mut self) -> Result<()> {
         let known = match &self.source.tables {
             TableSelection::One(table) => vec![table.clone()],
             TableSelection::Matching { .. } => self.lake.catalog.list().await?,
         };
-        let named: Vec<TableName> = files.iter().filter_map(|file| file.table.clone()).collect();
-        let any_unnamed = files.iter().any(|file| file.table.is_none());
         for table in known.into_iter().filter(|table| table.mirror().is_none()) {
-            if self.takes(&table)
-                && (any_unnamed || named.contains(&table))
-                && open_pair(self.lake, &table, &self.settings_of(&table)).await?.is_some()
-            {
+            if self.takes(&table) && open_pair(self.lake, &table, &self.settings_of(&table)).await?.is_some() {
                 self.open(&table, None).await?;
             }
         }
@@ -217,11 +227,12 @@ impl<'a> Job<'a> {
     }
 
     async fn read(&mut self, files: &[LandingFile], progress: &dyn Progress, report: &mut RunReport) -> Result<()> {
-        let wanted: Vec<&LandingFile> = files.iter().filter(|file| self.has_news(file)).collect();
+        let wanted: Vec<LandingFile> = files.iter().filter(|file| self.has_news(file)).cloned().collect();
+        self.wanted.clone_from(&wanted);
         self.passed_over = files.iter().any(|file| file.table.is_none() && !self.has_news(file));
         progress.begin("reading", Some(wanted.iter().map(|file| file.file.size_bytes).sum()));
         let mut decoder = Decoder::new(self.source.decode.clone())?;
-        for file in wanted {
+        for file in &wanted {
             let started = self.lake.env.clock.now_us();
             let busy = self.busy_time();
             self.read_file(file, &mut decoder, progress).await?;
@@ -315,12 +326,18 @@ impl<'a> Job<'a> {
             }
         };
         match message {
-            Message::Change(change) => {
-                self.frontiers.see(&landing.partition, change.event_time_us());
-                self.take(&change, landing, line, before, after).await
+            Message::Change(mut change) => {
+                let atomicity = self.stamp(&mut change).await?;
+                self.frontiers.see_change(&landing.partition, &change);
+                self.take(&change, atomicity, landing, line, before, after).await
             }
-            Message::Progress { time_us } => {
-                self.frontiers.see(&landing.partition, time_us);
+            Message::TransactionEnd { id, time_us } => {
+                self.transactions.end(&id);
+                self.frontiers.see_end(&landing.partition, time_us);
+                Ok(())
+            }
+            Message::Heartbeat { time_us } => {
+                self.frontiers.see_heartbeat(&landing.partition, time_us, self.source.lateness_us);
                 Ok(())
             }
             Message::Schema(change) => self.take_schemas(&change, file, before).await,
@@ -341,7 +358,39 @@ impl<'a> Job<'a> {
         }
     }
 
-    async fn take(&mut self, change: &Change<'_>, landing: &LandingFile, line: &[u8], before: &Cursor, after: &Cursor) -> Result<()> {
+    /// Gives the change the time of its transaction, for which all input is read when first asked.
+    async fn stamp(&mut self, change: &mut Change<'_>) -> Result<Atomicity> {
+        if change.is_statement_stamped() && !self.knows_transactions {
+            self.learn_transactions().await?;
+        }
+        Ok(self.transactions.settle(change))
+    }
+
+    async fn learn_transactions(&mut self) -> Result<()> {
+        for file in &self.wanted {
+            let is_for = |table: &TableName| file.table.as_ref().is_none_or(|owner| owner == table);
+            let readers = self.intakes.iter().filter(|(table, _)| is_for(table));
+            let read_before_bytes = readers.map(|(_, intake)| intake.read_bytes(&file.file)).min().unwrap_or(0);
+            learn_file(&self.lake.env, file, read_before_bytes, &self.source.decode, &mut self.transactions).await?;
+        }
+        self.knows_transactions = true;
+        Ok(())
+    }
+
+    /// What is known of the source's progress in the middle of a job.
+    fn progress(&self) -> LogProgress {
+        LogProgress { newest_transactions: self.transactions.newest(), ..self.frontiers.progress() }
+    }
+
+    async fn take(
+        &mut self,
+        change: &Change<'_>,
+        atomicity: Atomicity,
+        landing: &LandingFile,
+        line: &[u8],
+        before: &Cursor,
+        after: &Cursor,
+    ) -> Result<()> {
         let Some(table) = self.table_of(change, landing) else {
             let error = Error::bad_input("the record does not say which table it is of; name one, or use `{table}` in the source's path");
             return self.reject(landing, error.with("file", &landing.file.url).with("record", before.records + 1), line, before).await;
@@ -370,9 +419,12 @@ impl<'a> Job<'a> {
         if !intake.is_open() || intake.skips(after, &landing.file)? {
             return Ok(());
         }
-        intake.push(change, line, &landing.file, before, &self.source.decode).await;
+        intake.push(change, atomicity, line, &landing.file, before, &self.source.decode).await;
         if intake.is_full() {
-            intake.flush(Some((&landing.file, after)), self.frontiers.progress()).await;
+            let progress = self.progress();
+            if let Some(intake) = self.intakes.get_mut(&table) {
+                intake.flush(Some((&landing.file, after)), progress).await;
+            }
         } else {
             self.flush_largest_if_over(&landing.file, after).await;
         }
@@ -395,8 +447,9 @@ impl<'a> Job<'a> {
         if total < self.options.limits.batch_bytes {
             return;
         }
+        let progress = self.progress();
         if let Some(largest) = self.intakes.values_mut().max_by_key(|intake| intake.memory_bytes()) {
-            largest.flush(Some((file, after)), self.frontiers.progress()).await;
+            largest.flush(Some((file, after)), progress).await;
         }
     }
 
@@ -437,6 +490,7 @@ impl<'a> Job<'a> {
         if let Some(begun) = self.begun.remove(table) {
             intake.report = begun;
         }
+        self.transactions.resume(&intake.header().newest_transactions);
         self.intakes.insert(table.clone(), intake);
         Ok(())
     }
@@ -454,19 +508,25 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
+    /// Whether a table is this source's, which a pattern alone does not say where several sources have the same one.
+    fn is_fed(&self, intake: &Intake) -> bool {
+        let known = &intake.header().frontiers;
+        let is_selected = matches!(self.source.tables, TableSelection::One(_));
+        is_selected || intake.report.rows_read > 0 || known.is_empty() || known.keys().any(|partition| self.frontiers.is_live(partition))
+    }
+
     /// Logs the last batches with what is now known of the source's progress, and merges what is left.
     async fn finish(&mut self) {
-        for intake in self.intakes.values_mut() {
-            self.frontiers.merge(intake.frontiers());
+        let fed: Vec<TableName> = self.intakes.iter().filter(|(_, intake)| self.is_fed(intake)).map(|(table, _)| table.clone()).collect();
+        for (_, intake) in self.intakes.iter().filter(|(table, _)| fed.contains(table)) {
+            self.frontiers.merge(intake.header());
         }
-        let watermark = self.frontiers.watermark(self.source.lateness_us).max(self.options.complete_until_us);
-        for (table, intake) in &mut self.intakes {
-            let progress = LogProgress {
-                frontiers: self.frontiers.clone().into_map(),
-                complete_until_us: self.options.complete_until_us,
-                watermark_us: watermark,
-            };
-            intake.flush(None, progress).await;
+        let mut progress = self.progress();
+        progress.complete_until_us = self.options.complete_until_us;
+        progress.watermark_us =
+            self.frontiers.watermark(self.source.lateness_us, self.transactions.open_us()).max(self.options.complete_until_us);
+        for (table, intake) in self.intakes.iter_mut().filter(|(table, _)| fed.contains(table)) {
+            intake.flush(None, progress.clone()).await;
             intake.merge_rest().await;
             tracing::debug!(%table, "done");
         }

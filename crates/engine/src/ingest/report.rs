@@ -25,6 +25,8 @@ pub struct TableReport {
     pub quarantined: u64,
     /// Events that arrived below the watermark of before.
     pub below_watermark: u64,
+    /// Events whose transaction may be logged under more than one time.
+    pub torn: u64,
     pub watermark_us: Option<i64>,
     pub log_files: u64,
     pub log_bytes: u64,
@@ -59,6 +61,7 @@ impl TableReport {
             late: 0,
             quarantined: 0,
             below_watermark: 0,
+            torn: 0,
             watermark_us: None,
             log_files: 0,
             log_bytes: 0,
@@ -73,6 +76,7 @@ impl TableReport {
         self.repeated += batch.repeated;
         self.late += batch.header.counts.late - before.counts.late;
         self.below_watermark += batch.header.counts.below_watermark - before.counts.below_watermark;
+        self.torn += batch.header.counts.torn - before.counts.torn;
         self.watermark_us = batch.header.watermark_us;
         self.log_files += batch.files;
         self.log_bytes += batch.bytes;

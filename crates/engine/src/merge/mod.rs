@@ -4,6 +4,7 @@ mod append;
 pub(crate) mod baseline;
 mod events;
 mod keyed;
+mod lineage;
 mod refold;
 mod rewrite;
 

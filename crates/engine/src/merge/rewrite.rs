@@ -9,6 +9,7 @@ use waterline_core::error::{Error, Result};
 use waterline_core::format::{NewDataFile, TableState};
 
 use super::TouchedFile;
+use super::lineage::Carried;
 use crate::lake::Lake;
 use crate::parquet_io::{Rows, TableColumns};
 use crate::write::DataWriter;
@@ -32,6 +33,8 @@ pub(super) async fn rewrite_files(lake: &Lake, state: &TableState, touched: BTre
 }
 
 async fn copy_file(lake: &Lake, state: &TableState, touched: TouchedFile) -> Result<Vec<NewDataFile>> {
+    let carried = Carried::of(state, &touched.file);
+    let state = carried.as_ref().map_or(state, Carried::state);
     let mut writer = DataWriter::new(&lake.env, state)?;
     let opened = lake.files.open_data_file(state, &touched.file).await?;
     let gone = touched.deleted_before | touched.rows;
@@ -39,6 +42,7 @@ async fn copy_file(lake: &Lake, state: &TableState, touched: TouchedFile) -> Res
     let mut start = 0;
     while let Some(batch) = rows.try_next().await? {
         let end = start + batch.num_rows() as u64;
+        let batch = carried.as_ref().map_or(Ok(batch.clone()), |carried| carried.explicit(&batch, start))?;
         // A mask: rows that go are few and scattered, and selections would cut the reading into as many pieces.
         if gone.range_cardinality(start..end) > 0 {
             let stays: BooleanArray = (start..end).map(|position| Some(!gone.contains(position))).collect();
@@ -48,5 +52,9 @@ async fn copy_file(lake: &Lake, state: &TableState, touched: TouchedFile) -> Res
         }
         start = end;
     }
-    writer.finish().await
+    let mut files = writer.finish().await?;
+    if let Some(carried) = &carried {
+        carried.without_statistics(&mut files);
+    }
+    Ok(files)
 }

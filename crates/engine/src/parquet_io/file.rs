@@ -77,7 +77,7 @@ pub struct ParquetFile {
 }
 
 impl ParquetFile {
-    /// The footer as it is in the file, without page index.
+    /// The footer as it is in the file.
     pub fn footer(&self) -> &Arc<ParquetMetaData> {
         &self.footer
     }

@@ -5,10 +5,12 @@
 //! names that the table has for them. Every reader, DataFusion's too, then matches columns by name.
 
 mod cache;
+mod cell;
 mod columns;
 mod decode;
 mod error;
 mod file;
+mod keys;
 mod mapping;
 mod read;
 mod rename;
@@ -20,7 +22,9 @@ pub use columns::TableColumns;
 pub use file::{ParquetFile, ParquetFiles};
 pub use read::{PositionedBatch, Rows};
 
+pub(crate) use cell::decoded_cell;
 pub(crate) use error::from_chain;
 pub(crate) use file::StoredFile;
+pub(crate) use keys::KeyColumns;
 pub(crate) use scalar::{constants, scalar};
 pub(crate) use selection::{select_except, select_only};

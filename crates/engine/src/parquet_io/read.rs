@@ -1,5 +1,6 @@
 //! Reading columns of one file, without a query engine.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, Int64Array, RecordBatch, RecordBatchOptions};
@@ -18,7 +19,7 @@ use waterline_core::error::{Error, Result};
 use super::columns::TableColumns;
 use super::error::{from_chain, from_parquet};
 use super::file::{ParquetFile, StoredFile};
-use super::selection::{select_except, select_only};
+use super::selection::{select_except, select_only, select_within};
 
 /// Which rows of a file are read, by their positions in it.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,8 @@ pub enum Rows<'a> {
     All,
     Except(&'a RoaringTreemap),
     Only(&'a RoaringTreemap),
+    /// Ranges in order, apart from each other.
+    Within(&'a [Range<u64>]),
 }
 
 /// Rows with their positions in the file.
@@ -78,7 +81,7 @@ impl ParquetFile {
         // Few of many rows: the page index says which pages hold them.
         let view = match rows {
             Rows::Only(_) => stored_columns.view_of(&self.footer_with_page_index().await?, self.stored.url())?,
-            Rows::All | Rows::Except(_) => stored_columns.view_of(&self.footer, self.stored.url())?,
+            Rows::All | Rows::Except(_) | Rows::Within(_) => stored_columns.view_of(&self.footer, self.stored.url())?,
         };
         let failed = |e| from_parquet(e, self.stored.url());
         let options = ArrowReaderOptions::new().with_virtual_columns(virtual_columns).map_err(failed)?;
@@ -89,6 +92,7 @@ impl ParquetFile {
         builder = match rows {
             Rows::All => builder,
             Rows::Except(skipped) => builder.with_row_selection(select_except(skipped, self.row_count())),
+            Rows::Within(ranges) => builder.with_row_selection(select_within(ranges, self.row_count())),
             Rows::Only(chosen) => builder.with_row_selection(select_only(chosen, self.row_count())),
         };
         let stream = builder.build().map_err(failed)?;
@@ -97,7 +101,7 @@ impl ParquetFile {
     }
 
     /// The columns that are read from the file, and not the same in all of its rows.
-    fn stored_columns(&self, columns: &TableColumns) -> TableColumns {
+    pub(super) fn stored_columns(&self, columns: &TableColumns) -> TableColumns {
         let is_constant = |field: &FieldRef| self.constants.iter().any(|(name, _)| name == field.name());
         columns.with_fields(columns.schema().fields().iter().filter(|field| !is_constant(field)).cloned().collect::<Fields>())
     }

@@ -37,6 +37,11 @@ pub(crate) fn select_only(chosen: &RoaringTreemap, row_count: u64) -> RowSelecti
     RowSelection::from_consecutive_ranges(runs(chosen, row_count), index(row_count))
 }
 
+/// The rows of these ranges only.
+pub(super) fn select_within(ranges: &[Range<u64>], row_count: u64) -> RowSelection {
+    RowSelection::from_consecutive_ranges(ranges.iter().map(|range| index(range.start)..index(range.end)), index(row_count))
+}
+
 fn is_dense(positions: &RoaringTreemap, row_count: u64) -> bool {
     positions.len().saturating_mul(ROWS_PER_POSITION) > row_count
 }

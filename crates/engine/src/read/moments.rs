@@ -8,8 +8,7 @@ use std::ops::ControlFlow;
 use chrono_tz::Tz;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, TableAlias, TableFactor, TableFunctionArgs, Value, VisitMut,
-    VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectNamePart, TableAlias, TableFactor, TableFunctionArgs, Value, VisitMut, VisitorMut,
 };
 use waterline_core::error::{Error, Result};
 use waterline_core::moments::parse_moment;

@@ -5,6 +5,8 @@ use object_store::buffered::BufWriter;
 use parquet::arrow::async_writer::AsyncArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
+use waterline_core::change::logged_keys;
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{NewDataFile, TableState};
 use waterline_core::value::Value;
@@ -15,6 +17,8 @@ use super::statistics;
 const ROW_GROUP_ROWS: usize = 1 << 18;
 /// Bounds of longer text are cut, upwards for the upper one.
 const STATISTICS_BYTES: usize = 64;
+/// A Bloom filter of this takes 1.2 bytes for each distinct value.
+const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
 pub(super) struct OpenFile {
     path: String,
@@ -27,8 +31,8 @@ impl OpenFile {
     pub(super) fn create(env: &Env, state: &TableState, partition: Vec<Option<Value>>) -> Result<Self> {
         let path = format!("{}/data/{}.parquet", state.location, env.ids.uuid());
         let (store, at) = env.stores.resolve(&path)?;
-        let writer =
-            AsyncArrowWriter::try_new(BufWriter::new(store, at), state.schema.clone(), Some(properties())).map_err(|e| failed(&path, e))?;
+        let writer = AsyncArrowWriter::try_new(BufWriter::new(store, at), state.schema.clone(), Some(properties(state)))
+            .map_err(|e| failed(&path, e))?;
         Ok(Self { path, partition, state: state.clone(), writer })
     }
 
@@ -58,13 +62,25 @@ impl OpenFile {
     }
 }
 
-fn properties() -> WriterProperties {
-    WriterProperties::builder()
+fn properties(state: &TableState) -> WriterProperties {
+    let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_statistics_truncate_length(Some(STATISTICS_BYTES))
-        .set_created_by(concat!("waterline ", env!("CARGO_PKG_VERSION")).into())
-        .build()
+        .set_created_by(concat!("waterline ", env!("CARGO_PKG_VERSION")).into());
+    for field in state.schema.fields().iter().filter(|field| has_bloom_filter(state, field.name())) {
+        properties = properties.set_column_bloom_filter_fpp(ColumnPath::new(vec![field.name().clone()]), BLOOM_FALSE_POSITIVES);
+    }
+    properties.build()
+}
+
+/// As the table's properties say. Else the key of a changelog has one: the history of a few keys is looked for in all of its
+/// files, where each has keys of every kind.
+fn has_bloom_filter(state: &TableState, column: &str) -> bool {
+    match state.properties.get(&format!("write.parquet.bloom-filter-enabled.column.{column}")) {
+        Some(enabled) => enabled == "true",
+        None => logged_keys(&state.schema).is_some_and(|keys| keys.iter().any(|key| key.name() == column)),
+    }
 }
 
 fn failed(path: &str, error: parquet::errors::ParquetError) -> Error {

@@ -6,7 +6,8 @@ use arrow::datatypes::{DataType, Fields, SchemaRef};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::statistics::Statistics;
 use waterline_core::format::{Bounds, ColumnStatistics, FIELD_ID};
-use waterline_core::value::Value;
+
+use crate::parquet_io::decoded_cell;
 
 /// By field id of the leaf columns.
 pub(super) fn of_file(footer: &ParquetMetaData, schema: &SchemaRef) -> BTreeMap<i32, ColumnStatistics> {
@@ -39,43 +40,12 @@ fn bounds(chunks: &[&ColumnChunkMetaData], data_type: &DataType) -> Option<Bound
         if statistics.null_count_opt() == Some(chunk.num_values().cast_unsigned()) {
             continue;
         }
-        let lower = value(statistics, statistics.min_bytes_opt()?, data_type)?;
-        let upper = value(statistics, statistics.max_bytes_opt()?, data_type)?;
+        let lower = decoded_cell(statistics.min_bytes_opt()?, statistics.physical_type(), data_type)?;
+        let upper = decoded_cell(statistics.max_bytes_opt()?, statistics.physical_type(), data_type)?;
         all.lower = Some(all.lower.filter(|seen| *seen <= lower).unwrap_or(lower));
         all.upper = Some(all.upper.filter(|seen| *seen >= upper).unwrap_or(upper));
     }
     Some(all)
-}
-
-fn value(statistics: &Statistics, bytes: &[u8], data_type: &DataType) -> Option<Value> {
-    let little = |bytes: &[u8]| -> Option<i64> {
-        match bytes.len() {
-            4 => Some(i32::from_le_bytes(bytes.try_into().ok()?).into()),
-            8 => Some(i64::from_le_bytes(bytes.try_into().ok()?)),
-            _ => None,
-        }
-    };
-    Some(match data_type {
-        DataType::Boolean => Value::Bool(*bytes.first()? != 0),
-        DataType::Int32 | DataType::Int64 | DataType::Date32 | DataType::Time64(_) | DataType::Timestamp(..) => Value::Int(little(bytes)?),
-        DataType::Float32 => Value::Float(f32::from_le_bytes(bytes.try_into().ok()?).into()),
-        DataType::Float64 => Value::Float(f64::from_le_bytes(bytes.try_into().ok()?)),
-        DataType::Decimal128(..) => match statistics {
-            Statistics::Int32(_) | Statistics::Int64(_) => Value::Decimal(little(bytes)?.into()),
-            _ => Value::Decimal(big_endian(bytes)?),
-        },
-        DataType::Utf8 => Value::Text(std::str::from_utf8(bytes).ok()?.into()),
-        DataType::Binary => Value::Bytes(bytes.into()),
-        _ => return None,
-    })
-}
-
-/// Two's complement of at most sixteen bytes.
-fn big_endian(bytes: &[u8]) -> Option<i128> {
-    let filler = if bytes.first()? & 0x80 == 0 { 0 } else { 0xff };
-    let mut wide = [filler; 16];
-    wide.get_mut(16_usize.checked_sub(bytes.len())?..)?.copy_from_slice(bytes);
-    Some(i128::from_be_bytes(wide))
 }
 
 fn leaf_types(fields: &Fields, types: &mut BTreeMap<i32, DataType>) {

@@ -93,6 +93,7 @@ impl Lake {
             summary: FileSummary::default(),
             deletes: DeleteState::None,
             equality_deletes: Vec::new(),
+            lineage: None,
             inner: Arc::new(()),
         });
         self.files.last_mut().unwrap()

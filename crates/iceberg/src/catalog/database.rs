@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use waterline_core::error::{Error, Result};
 
 const CONNECTIONS: u32 = 4;
@@ -52,7 +52,9 @@ impl Database {
         let invalid = |e: sqlx::Error| Error::usage("not the URI of a SQLite or PostgreSQL database").caused_by(e);
         if uri.starts_with("sqlite:") {
             // The journal mode is left as the file has it: a catalog may lie on a network file system, where WAL is unsafe.
+            // A commit ends with the removal of the journal, and only `EXTRA` puts that on the disk too.
             let options = SqliteConnectOptions::from_str(uri).map_err(invalid)?.create_if_missing(true).busy_timeout(BUSY_TIMEOUT);
+            let options = options.synchronous(SqliteSynchronous::Extra);
             let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(CONNECT_TIMEOUT);
             return Ok(Self::Sqlite(pool.connect_with(options).await.map_err(unreachable)?));
         }

@@ -17,6 +17,7 @@ use crate::files::{Created, Files, NewFile};
 use crate::location::{self, MetadataCodec};
 use crate::metadata::{self, Metadata};
 use crate::pointer::{Pointer, Swap};
+use crate::probe::{Commits, Probe};
 use crate::settle::{ATTEMPTS, pause};
 use crate::table::IcebergTable;
 
@@ -28,16 +29,18 @@ pub struct FilesystemCatalog {
     warehouse: String,
     env: Env,
     files: Files,
+    probe: Arc<Probe>,
 }
 
 impl FilesystemCatalog {
     /// `warehouse` is a path or a URL.
     pub fn new(warehouse: &str, env: Env) -> Result<Self> {
-        Ok(Self { warehouse: location::of_warehouse(warehouse)?, files: Files::new(env.stores.clone()), env })
+        let probe = Arc::new(Probe::new(env.clone(), Commits::ByCreate));
+        Ok(Self { warehouse: location::of_warehouse(warehouse)?, files: Files::new(env.stores.clone()), env, probe })
     }
 
     fn folder(&self, name: &TableName) -> Folder {
-        Folder::new(format!("{}/{}/{}", self.warehouse, name.namespace(), name.name()), self.files.clone())
+        Folder::new(format!("{}/{}/{}", self.warehouse, name.namespace(), name.name()), self.files.clone(), self.probe.clone())
     }
 
     fn table(&self, name: &TableName, folder: Folder) -> Arc<dyn TableFormat> {
@@ -84,13 +87,14 @@ impl Catalog for FilesystemCatalog {
 struct Folder {
     location: String,
     files: Files,
+    probe: Arc<Probe>,
     /// The newest version that was seen; there is none below it to be looked for.
     seen: AtomicU64,
 }
 
 impl Folder {
-    fn new(location: String, files: Files) -> Self {
-        Self { location, files, seen: AtomicU64::new(0) }
+    fn new(location: String, files: Files, probe: Arc<Probe>) -> Self {
+        Self { location, files, probe, seen: AtomicU64::new(0) }
     }
 
     /// The newest metadata file, by the hint and then by the names that follow, or by listing where the hint leads nowhere.
@@ -162,6 +166,7 @@ impl Folder {
 
     /// Takes the slot of a version. A name that is free may be one that was taken and cleaned up: then there are newer ones.
     async fn create(&self, version: u64, file: &NewFile) -> Result<Swap> {
+        self.probe.ensure(&file.location).await?;
         match self.files.create(file).await? {
             Created::Yes => {}
             Created::Exists => match self.holder(file).await {

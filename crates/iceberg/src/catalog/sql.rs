@@ -15,6 +15,7 @@ use crate::files::{Files, NewFile};
 use crate::location::{self, MetadataCodec};
 use crate::metadata::{self, Metadata};
 use crate::pointer::{Pointer, Swap};
+use crate::probe::{Commits, Probe};
 use crate::table::IcebergTable;
 
 const CREATE_TABLES: &str = "CREATE TABLE IF NOT EXISTS iceberg_tables (\
@@ -50,6 +51,7 @@ struct Inner {
     warehouse: String,
     env: Env,
     files: Files,
+    probe: Probe,
     /// Older catalogs have no views, and no column to tell them from tables.
     has_types: bool,
 }
@@ -63,7 +65,8 @@ impl SqlCatalog {
         database.prepare(&[CREATE_TABLES, CREATE_NAMESPACES]).await?;
         let has_types = database.accepts(HAS_TYPES).await;
         let files = Files::new(env.stores.clone());
-        Ok(Self { inner: Arc::new(Inner { database, name: catalog_name.into(), warehouse, env, files, has_types }) })
+        let probe = Probe::new(env.clone(), Commits::Elsewhere);
+        Ok(Self { inner: Arc::new(Inner { database, name: catalog_name.into(), warehouse, env, files, probe, has_types }) })
     }
 }
 
@@ -126,6 +129,7 @@ impl Inner {
             location: location::pointed_metadata(&location, 0, self.env.ids.uuid(), codec),
             bytes: metadata::serialise(&table, codec)?,
         };
+        self.probe.ensure(&file.location).await?;
         self.files.write(&file).await?;
         self.database.execute(ADD_NAMESPACE, &[&self.name, name.namespace()]).await?.certain()?;
         let insert = if self.has_types { ADD_TYPED_TABLE } else { ADD_TABLE };
@@ -154,6 +158,7 @@ impl Pointer for Row {
     }
 
     async fn swap(&self, base: &str, next: &NewFile) -> Result<Swap> {
+        self.catalog.probe.ensure(&next.location).await?;
         self.catalog.files.write(next).await?;
         let update = self.catalog.only_tables(SWAP);
         let values = [&self.catalog.name, self.table.namespace(), self.table.name(), base, &next.location];

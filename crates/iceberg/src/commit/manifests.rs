@@ -17,8 +17,9 @@ use waterline_core::error::{Error, Result};
 use crate::commit::summary::Summary;
 use crate::error::refused;
 use crate::files::NewFile;
+use crate::lineage::RowIds;
 use crate::location;
-use crate::manifest::{Contents, is_data};
+use crate::manifest::Contents;
 
 /// A sequence number that entries take from the snapshot.
 const INHERITED: i64 = -1;
@@ -89,7 +90,7 @@ impl<'a> NewManifests<'a> {
         let mut row_ids = RowIds::of(file);
         for entry in contents.live() {
             let (sequence, file_sequence) = (sequence_number(entry)?, entry.file_sequence_number);
-            let data = row_ids.assign(entry, contents.spec.spec_id())?;
+            let data = with_row_id(&mut row_ids, entry.data_file(), contents.spec.spec_id())?;
             if removed.remove(&entry_key(&data)) {
                 summary.removed(contents.spec.spec_id(), &data);
                 writer.add_delete_file(data, sequence, file_sequence).map_err(refused)?;
@@ -182,7 +183,7 @@ impl<'a> NewManifests<'a> {
 fn keep_all(writer: &mut ManifestWriter, file: &ManifestFile, contents: &Contents) -> Result<()> {
     let mut row_ids = RowIds::of(file);
     for entry in contents.live() {
-        let data = row_ids.assign(entry, contents.spec.spec_id())?;
+        let data = with_row_id(&mut row_ids, entry.data_file(), contents.spec.spec_id())?;
         let sequence = sequence_number(entry)?;
         writer.add_existing_file(data, snapshot_id(entry, file), sequence, entry.file_sequence_number).map_err(refused)?;
     }
@@ -197,23 +198,11 @@ fn sequence_number(entry: &ManifestEntry) -> Result<i64> {
     entry.sequence_number.ok_or_else(|| Error::corrupt("a manifest entry has no sequence number").with("entry", entry.file_path()))
 }
 
-/// First row ids of data files in a manifest, which entries may leave to be counted from the manifest's own.
-struct RowIds {
-    next: Option<u64>,
-}
-
-impl RowIds {
-    fn of(file: &ManifestFile) -> Self {
-        Self { next: file.first_row_id.filter(|_| is_data(file)) }
-    }
-
-    /// The entry's file with its row id made explicit.
-    fn assign(&mut self, entry: &Arc<ManifestEntry>, spec_id: i32) -> Result<DataFile> {
-        let file = entry.data_file();
-        let Some(next) = self.next.filter(|_| file.first_row_id().is_none()) else { return Ok(file.clone()) };
-        self.next = Some(next + file.record_count());
-        let first = i64::try_from(next).map_err(|e| Error::corrupt("a row id is too large").with("file", file.file_path()).caused_by(e))?;
-        with_first_row_id(file, spec_id, first)
+/// The entry's file with its row id made explicit.
+fn with_row_id(row_ids: &mut RowIds, file: &DataFile, spec_id: i32) -> Result<DataFile> {
+    match row_ids.first(file)? {
+        Some(first) if file.first_row_id().is_none() => with_first_row_id(file, spec_id, first),
+        _ => Ok(file.clone()),
     }
 }
 

@@ -95,6 +95,7 @@ impl ObjectStore for FaultyStore {
         let fault = self.begin(operation, path).await;
         match fault {
             None => return self.inner.put_opts(path, payload, options).await,
+            Some(Fault::Unconditional) => return self.inner.put(path, payload).await,
             Some(Fault::After | Fault::ExistsThoughOurs) => drop(self.inner.put_opts(path, payload, options).await?),
             Some(Fault::Late { steps }) => {
                 let write = LateWrite { store: self.inner.clone(), path: path.clone(), payload: Some((payload, options)) };

@@ -194,6 +194,7 @@ impl LiveFile {
             },
             deletes: if self.deleted.is_empty() { DeleteState::None } else { DeleteState::Some },
             equality_deletes: Vec::new(),
+            lineage: None,
             inner,
         }
     }

@@ -126,8 +126,8 @@ fn a_query_names_its_cut() {
         let Command::Query(args) = parsed(line) else { panic!("not a query") };
         QueryRequest::resolve(&args, args.sql.clone(), &settings()).map(|request| request.cut)
     };
-    assert_eq!(cut("query select").unwrap(), Cut::Newest);
-    assert_eq!(cut("query select --snapshot nightly").unwrap(), Cut::Snapshot("nightly".into()));
-    assert_eq!(cut("query select --committed-by 2026-11-21T10:49:34+09:00").unwrap(), Cut::CommittedBy(1_795_225_774_000_000));
+    assert_eq!(cut("query select").unwrap(), ReadCut::Newest);
+    assert_eq!(cut("query select --snapshot nightly").unwrap(), ReadCut::Snapshot("nightly".into()));
+    assert_eq!(cut("query select --committed-by 2026-11-21T10:49:34+09:00").unwrap(), ReadCut::CommittedBy(1_795_225_774_000_000));
     assert!(cut("query select --committed-by 2026-11-21").is_err());
 }

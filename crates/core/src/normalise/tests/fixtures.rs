@@ -199,10 +199,10 @@ fn a_change_of_key_and_of_an_unsent_column_is_linked_to_the_row_before() {
 }
 
 #[test]
-fn begins_and_ends_of_transactions_are_progress() {
+fn ends_of_transactions_have_the_sources_time() {
     for setting in SETTINGS {
         let replay = replay(setting);
-        assert_eq!(replay.progress_us.len(), 88, "{setting:?}");
-        assert!(replay.progress_us.is_sorted(), "{setting:?}");
+        assert_eq!((replay.ends_us.len(), replay.heartbeats), (44, 0), "{setting:?}");
+        assert!(replay.ends_us.is_sorted(), "{setting:?}");
     }
 }

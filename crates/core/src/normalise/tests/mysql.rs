@@ -1,12 +1,14 @@
 //! The fixture of Debezium's MySQL connector against what its workload says.
 
+use std::sync::Arc;
+
 use arrow::datatypes::DataType;
 
 use super::made::debezium;
 use super::replay::{Replay, Row, read_fixture};
 use crate::change::Op;
 use crate::decode::TableChange;
-use crate::schema::{timestamp_local, timestamp_utc};
+use crate::schema::{TableSchema, timestamp_local, timestamp_utc};
 
 fn replay() -> Replay {
     Replay::new(debezium()).lines(&read_fixture("debezium/mysql/default_schemas.jsonl.gz"))
@@ -160,4 +162,31 @@ fn declared_columns_hold_what_the_messages_cannot_say() {
     assert_eq!(created.row["c_biu"].as_deref(), Some("18446744073709551615"));
     assert_eq!(created.row["c_time6"].as_deref(), Some("-838:59:58.999999"));
     assert_eq!(created.row["c_bool"].as_deref(), Some("1"));
+}
+
+#[test]
+fn a_table_made_by_messages_takes_what_the_ddl_says_of_it() {
+    let mut replay = replay();
+    let described: Vec<_> = replay.schema_changes.iter().flat_map(|change| change.tables.clone()).collect();
+    let declared = described.iter().find_map(|(name, change)| match change {
+        TableChange::Created(schema) if name.name() == "all_types" => Some(schema.clone()),
+        _ => None,
+    });
+    let (made, declared) = (replay.table("shop.all_types").schema.clone(), declared.unwrap());
+    assert_eq!(made.fields()[made.index_of("c_biu").unwrap()].data_type(), &DataType::Int64);
+    assert_eq!(made.evolve(&declared).unwrap(), None);
+
+    // From then on a number that is not the one that the message shows is no longer taken.
+    let wrapped = replay.table("shop.all_types").events.iter().filter(|event| event.row["c_biu"].as_deref() == Some("-1")).count();
+    assert!(wrapped > 0);
+    let fields = made.fields().iter().zip(declared.fields()).map(|(made, declared)| {
+        assert_eq!(made.name(), declared.name());
+        Arc::new(made.as_ref().clone().with_metadata(declared.metadata().clone()))
+    });
+    let known = TableSchema::new(fields.collect(), made.keys().to_vec()).unwrap();
+    let mut replay =
+        Replay::new(debezium()).declare("shop.all_types", known).lines(&read_fixture("debezium/mysql/default_schemas.jsonl.gz"));
+    let table = replay.table("shop.all_types");
+    assert_eq!(table.failures.len(), wrapped, "{:?}", table.failures);
+    assert!(table.events.iter().all(|event| event.row["c_biu"].as_deref() != Some("-1")));
 }

@@ -45,7 +45,9 @@ pub(super) struct Replay {
     decoder: Decoder,
     declared: BTreeMap<String, TableSchema>,
     pub(super) tables: BTreeMap<String, Table>,
-    pub(super) progress_us: Vec<i64>,
+    pub(super) heartbeats: usize,
+    /// Times of the ends of transactions.
+    pub(super) ends_us: Vec<i64>,
     pub(super) schema_changes: Vec<SchemaChange>,
     records: u64,
 }
@@ -72,7 +74,8 @@ impl Replay {
             decoder,
             declared: BTreeMap::new(),
             tables: BTreeMap::new(),
-            progress_us: Vec::new(),
+            heartbeats: 0,
+            ends_us: Vec::new(),
             schema_changes: Vec::new(),
             records: 0,
         }
@@ -95,7 +98,8 @@ impl Replay {
         self.records += 1;
         match self.decoder.decode(line.as_bytes())? {
             Message::Change(change) => self.change(&change),
-            Message::Progress { time_us } => self.progress_us.push(time_us),
+            Message::Heartbeat { .. } => self.heartbeats += 1,
+            Message::TransactionEnd { time_us, .. } => self.ends_us.push(time_us),
             Message::Schema(change) => self.schema_changes.push(change),
             Message::Ignored => {}
         }

@@ -198,6 +198,8 @@ fn a_table_at_moments_and_its_dumps() {
     }
     shell.say(&["diff", "tpcc.customer@2026-11-21T01:49:00Z", "tpcc.customer"]).fails(1, &["tpcc.customer"]);
     shell.say(&["diff", "tpcc.customer@2026-11-22T01:49:00Z", "tpcc.customer"]).fails(1, &["tpcc.customer"]);
+    let beyond = ["tpcc.customer@2026-11-22T01:49:00Z", "tpcc.customer", "--allow-incomplete"];
+    assert_eq!(diff(&shell, &beyond).0, 0);
     let local = "tpcc.customer@2026-11-21 10:49:34.473380";
     assert_eq!(shell.say(&["diff", local, &at("customer", 0), "--timezone", "Asia/Tokyo", "--exit-code"]).code, 0);
 }

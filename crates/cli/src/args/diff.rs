@@ -16,6 +16,9 @@ pub(crate) struct DiffArgs {
     /// How many differing rows to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) limit: usize,
+    /// Also compare states for which events may still arrive
+    #[arg(long)]
+    pub(crate) allow_incomplete: bool,
     /// Format of dumps [default: by their names]
     #[arg(long, value_enum)]
     pub(crate) format: Option<DumpFormat>,

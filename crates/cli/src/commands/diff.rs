@@ -94,7 +94,9 @@ impl Tables<'_> {
         let state = format.head().await?;
         let schema = table_schema(&state)?;
         let rows: Arc<dyn TableProvider> = match at_us {
-            Some(at_us) => Arc::new(AsOfTable::open(self.lake, name, &Cut::at(at_us), self.limits).await?),
+            Some(at_us) => {
+                Arc::new(AsOfTable::open(self.lake, name, &Cut { beyond: self.request.beyond, ..Cut::at(at_us) }, self.limits).await?)
+            }
             None => Arc::new(LakeTable::new(format, state, self.lake.files.clone())?),
         };
         Ok(Side { rows, table: Some(schema) })

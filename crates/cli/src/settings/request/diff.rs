@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use chrono_tz::Tz;
+use waterline_core::as_of::Beyond;
 use waterline_core::error::{Error, Result};
 use waterline_core::table::TableName;
 
@@ -20,6 +21,8 @@ pub(crate) struct DiffRequest {
     pub(crate) schema: SchemaSettings,
     /// What moments without an offset mean in dumps.
     pub(crate) timezone: Option<Tz>,
+    /// What a moment gets for which events may still arrive.
+    pub(crate) beyond: Beyond,
     pub(crate) memory_bytes: usize,
 }
 
@@ -48,6 +51,7 @@ impl DiffRequest {
             keys: args.schema.keys.clone(),
             schema: SchemaSettings::default().overlaid(&args.schema, cwd)?,
             timezone: timezone.or_else(|| source.and_then(|source| source.timezone)),
+            beyond: if args.allow_incomplete { Beyond::AsLogged } else { Beyond::Refuse },
             memory_bytes: memory_bytes(settings, &args.memory)?,
             left,
             right,

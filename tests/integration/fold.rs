@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use waterline_core::format::{Catalog, Commit, Operation, Removal};
+use waterline_core::format::{Catalog, Commit, Operation, Removal, Target};
 use waterline_core::positions::SourcePositions;
 use waterline_core::record::{Baseline, RECORD, Record, log_header};
 use waterline_core::table::TableName;
@@ -57,6 +57,7 @@ impl Subject {
         };
         let commit = Commit {
             commit_id: "baseline".into(),
+            target: Target::Main,
             operation: Operation::Append,
             add,
             delete_rows: BTreeMap::new(),

@@ -19,4 +19,5 @@ pub mod quarantine;
 pub mod read;
 pub mod runs;
 pub mod tables;
+pub mod tags;
 pub mod write;

@@ -7,6 +7,7 @@ mod load;
 mod query;
 mod setup;
 mod sync;
+mod tag;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ pub(crate) use load::{CsvArgs, DialectArg, DumpFormat, LoadArgs, MemoryArgs, Sch
 pub(crate) use query::QueryArgs;
 pub(crate) use setup::{AddArgs, DemoArgs, InitArgs};
 pub(crate) use sync::{ChangeFormat, LimitArgs, OnError, RunArgs, SyncArgs};
+pub(crate) use tag::{TagArgs, TagCommand, TagCreateArgs, TagDeleteArgs, TagListArgs};
 
 const ABOUT: &str = "Keeps Apache Iceberg tables in step with operational databases";
 
@@ -132,6 +134,8 @@ pub(crate) enum Command {
     /// A file is called after its table, NAMESPACE.TABLE.FORMAT, and `load` reads it back to the same values. It appears when it is
     /// whole. All tables are read at one cut; with --as-of-each, each moment has a folder that is called after it.
     Export(ExportArgs),
+    /// Keep past moments of tables as tags that any engine reads
+    Tag(TagArgs),
     /// List the snapshots of a table, newest first
     ///
     /// JSON and CSV hold more columns.

@@ -8,7 +8,7 @@ use waterline_core::error::{Error, Result};
 use waterline_core::moments::parse_dump_moment;
 use waterline_core::table::TableName;
 use waterline_engine::lake::Lake;
-use waterline_engine::load::{Existing, LoadReport, LoadRequest, adopt_table};
+use waterline_engine::load::{Existing, Landed, LoadReport, LoadRequest, adopt_table};
 use waterline_engine::progress::Progress;
 use waterline_engine::runs::{TableRun, keep_run};
 
@@ -35,27 +35,36 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &LoadArgs) -> Result<()
     let loaded = loaded?;
     let counts = TableCounts {
         rows_read: loaded.rows,
-        inserted: loaded.rows,
+        inserted: inserted(&loaded),
         files_written: loaded.files + loaded.merge.files,
         bytes_written: loaded.bytes + loaded.merge.bytes,
         ..TableCounts::default()
     };
+    match loaded.landed {
+        Landed::Table => {}
+        Landed::Aside => context.printer.note("The dump is kept as an older state; the table's rows are as they were."),
+        Landed::Known => context.printer.note("The table has this state of that moment already."),
+    }
     let table = TableReport { table: loaded.table, counts, stages: Vec::new(), complete_until_us: None, error: None };
     let elapsed = Duration::from_micros(u64::try_from(context.env.clock.now_us() - started_us).unwrap_or(0));
     context.printer.report(&SyncReport { tables: vec![table], elapsed, ..SyncReport::default() })
+}
+
+fn inserted(loaded: &LoadReport) -> u64 {
+    if loaded.landed == Landed::Table { loaded.rows } else { 0 }
 }
 
 /// Keeps what became of the load beside its table, where there is one.
 async fn keep_load(lake: &Lake, table: &TableName, started_us: i64, loaded: &Result<LoadReport>) {
     let state = async { lake.table(table).await?.head().await }.await;
     let Ok(state) = state else { return };
-    let rows = loaded.as_ref().map_or(0, |report| report.rows);
+    let (rows, inserted) = loaded.as_ref().map_or((0, 0), |report| (report.rows, inserted(report)));
     let run = TableRun {
         verb: "load".into(),
         started_us,
         ended_us: lake.env.clock.now_us(),
         rows_read: rows,
-        inserted: rows,
+        inserted,
         updated: 0,
         deleted: 0,
         error: loaded.as_ref().err().map(ToString::to_string),

@@ -13,6 +13,7 @@ mod quarantine;
 mod query;
 mod status;
 mod sync;
+mod tag;
 
 use crate::args::{Cli, Command};
 use crate::context::Context;
@@ -32,6 +33,7 @@ pub(crate) async fn dispatch(Cli { global, command }: Cli, host: &mut Host) -> R
         Command::Query(args) => query::run(&mut context(host), &args).await,
         Command::Diff(args) => diff::run(&mut context(host), &args).await,
         Command::Export(args) => export::run(&mut context(host), &args).await,
+        Command::Tag(args) => tag::run(&mut context(host), &args).await,
         Command::History(args) => history::run(&mut context(host), &args).await,
         Command::Describe(args) => describe::run(&mut context(host), &args).await,
         Command::Files(args) => files::run(&mut context(host), &args).await,

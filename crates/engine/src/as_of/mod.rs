@@ -11,7 +11,7 @@ mod rows;
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
-use waterline_core::as_of::{Answerable, Base, Cut, Plan, plan};
+use waterline_core::as_of::{Answerable, Base, Cut, Plan, plan_upto};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{TableState, table_schema};
 use waterline_core::record::{BatchOrdinal, LogCounts, log_header};
@@ -71,6 +71,11 @@ pub struct Explanation {
 impl AsOf {
     /// Chooses epoch and base. Fails with [`ErrorKind::NotAnswerable`] where T lies outside of what the table answers.
     pub async fn open(lake: &Lake, table: &TableName, cut: &Cut, limits: &Limits) -> Result<Self> {
+        Self::open_upto(lake, table, cut, None, limits).await
+    }
+
+    /// [`Self::open`] where the last log batch that counts is fixed already.
+    pub(crate) async fn open_upto(lake: &Lake, table: &TableName, cut: &Cut, upto: Option<BatchOrdinal>, limits: &Limits) -> Result<Self> {
         let mirror = lake.table(table).await?;
         let changelog = lake.catalog.open(&table.changelog()).await?.ok_or_else(|| {
             Error::new(
@@ -81,10 +86,26 @@ impl AsOf {
         })?;
         let pair = Pair { mirror, changelog };
         let mirror = pair.mirror.head().await?;
+        Self::of(lake, pair, mirror, cut, upto, limits).await.map_err(|e| e.with("table", table))
+    }
+
+    /// [`Self::open_upto`] by a state of the mirror.
+    pub(crate) async fn of(
+        lake: &Lake,
+        pair: Pair,
+        mirror: TableState,
+        cut: &Cut,
+        upto: Option<BatchOrdinal>,
+        limits: &Limits,
+    ) -> Result<Self> {
         let log = pair.changelog.head().await?;
-        let plan = plan(&mirror, &log, cut).map_err(|e| e.with("table", table))?;
+        let plan = plan_upto(&mirror, &log, cut, upto)?;
         let (schema, counts) = (table_schema(&mirror)?, log_header(&log)?.counts);
         Ok(Self { lake: lake.clone(), pair, plan, mirror, log, counts, schema, limits: *limits, state: OnceCell::new() })
+    }
+
+    pub(crate) fn past(&self) -> Past<'_> {
+        Past { lake: &self.lake, pair: &self.pair, mirror: &self.mirror, log: &self.log, counts: self.counts, schema: &self.schema }
     }
 
     pub fn plan(&self) -> &Plan {
@@ -129,9 +150,7 @@ impl AsOf {
 
     async fn read(&self) -> Result<StateAt> {
         let window = Window { until_us: Some(self.plan.at_us), ..Window::since(&self.plan.baseline.baseline, self.plan.upto) };
-        let past =
-            Past { lake: &self.lake, pair: &self.pair, mirror: &self.mirror, log: &self.log, counts: self.counts, schema: &self.schema };
-        past.state(&self.plan, &window, &self.limits).await
+        self.past().state(&self.plan, &window, &self.limits).await
     }
 }
 

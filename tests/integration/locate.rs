@@ -62,6 +62,7 @@ impl Keyed {
             add: writer.finish().await.unwrap(),
             delete_rows: BTreeMap::new(),
             remove: Removal::Nothing,
+            target: Target::Main,
             summary: BTreeMap::new(),
             properties: BTreeMap::new(),
             tags: Vec::new(),

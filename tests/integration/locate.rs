@@ -66,7 +66,6 @@ impl Keyed {
             summary: BTreeMap::new(),
             properties: BTreeMap::new(),
             tags: Vec::new(),
-            target: Target::Main,
             now_ms: self.world.env.clock.now_ms(),
         };
         let CommitOutcome::Committed(state) = self.format.commit(&self.state, &commit).await.unwrap() else { panic!("not committed") };

@@ -1,5 +1,6 @@
 //! Tests of the whole: one binary, so that it links once.
 
+mod as_of;
 mod bad_input;
 mod cli;
 mod concurrency;
@@ -19,3 +20,4 @@ mod rules;
 mod shell;
 mod shop;
 mod tpcc;
+mod tpcc_as_of;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use waterline_core::format::{Catalog, Commit, Operation, Removal};
+use waterline_core::format::{Catalog, Commit, Operation, Removal, Target};
 use waterline_core::positions::SourcePositions;
 use waterline_core::record::{RECORD, Record, log_header};
 use waterline_core::table::TableName;
@@ -67,6 +67,7 @@ impl Subject {
         };
         let commit = Commit {
             commit_id: anchor.clone(),
+            target: Target::Main,
             operation: if base.version.is_some() { Operation::Overwrite } else { Operation::Append },
             add,
             delete_rows: BTreeMap::new(),

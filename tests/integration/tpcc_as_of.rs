@@ -54,6 +54,7 @@ struct Tpcc {
 impl Tpcc {
     fn new() -> Self {
         let world = World::in_memory(5);
+        world.clock.set_us(moment_us(5) + 3_600_000_000);
         world.clock.tick_us(1_000);
         let catalog: Arc<dyn Catalog> = Arc::new(FilesystemCatalog::new("memory://lake/warehouse", world.env.clone()).unwrap());
         Self { lake: Lake::new(catalog, world.env.clone()), world }
@@ -300,7 +301,7 @@ fn the_truth_is_the_oracles_and_the_databases() {
 }
 
 #[tokio::test]
-async fn as_of_200_moments() {
+async fn rule_16_transactions_are_visible_wholly_or_not_at_all_at_200_moments() {
     let tpcc = Tpcc::new();
     for table in TABLES {
         tpcc.land(table, "00000", &lines_of(table)).await;

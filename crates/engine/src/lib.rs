@@ -3,7 +3,10 @@
 pub mod as_of;
 mod bytes_in;
 mod commit;
+pub mod diff;
+pub mod dump;
 mod events;
+pub mod export;
 pub mod ingest;
 pub mod lake;
 pub mod load;
@@ -14,5 +17,7 @@ pub mod parquet_io;
 pub mod progress;
 pub mod quarantine;
 pub mod read;
+pub mod runs;
 pub mod tables;
+pub mod tags;
 pub mod write;

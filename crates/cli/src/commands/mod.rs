@@ -3,6 +3,8 @@
 mod add;
 mod demo;
 mod describe;
+mod diff;
+mod export;
 mod files;
 mod history;
 mod init;
@@ -11,6 +13,7 @@ mod quarantine;
 mod query;
 mod status;
 mod sync;
+mod tag;
 
 use crate::args::{Cli, Command};
 use crate::context::Context;
@@ -28,6 +31,9 @@ pub(crate) async fn dispatch(Cli { global, command }: Cli, host: &mut Host) -> R
         Command::Merge(args) => sync::take(&mut context(host), Stage::Merge, &args).await,
         Command::Run(args) => sync::run(&mut context(host), &args).await,
         Command::Query(args) => query::run(&mut context(host), &args).await,
+        Command::Diff(args) => diff::run(&mut context(host), &args).await,
+        Command::Export(args) => export::run(&mut context(host), &args).await,
+        Command::Tag(args) => tag::run(&mut context(host), &args).await,
         Command::History(args) => history::run(&mut context(host), &args).await,
         Command::Describe(args) => describe::run(&mut context(host), &args).await,
         Command::Files(args) => files::run(&mut context(host), &args).await,

@@ -1,14 +1,19 @@
-//! What `load`, `ingest`, `merge`, `run` and `query` ask of the engine.
+//! What `load`, `ingest`, `merge`, `run`, `query`, `diff` and `export` ask of the engine.
+
+mod diff;
+mod export;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono_tz::Tz;
+pub(crate) use diff::{DiffRequest, DiffSide};
+pub(crate) use export::{ExportFormat, ExportRequest};
 use waterline_core::as_of::{Beyond, Cut};
 use waterline_core::error::{Error, Result};
 use waterline_core::table::TableName;
 
-use crate::args::{self, LimitArgs, LoadArgs, QueryArgs, RunArgs, SyncArgs};
+use crate::args::{self, CsvArgs, LimitArgs, LoadArgs, MemoryArgs, QueryArgs, RunArgs, SyncArgs};
 use crate::settings::amount::Size;
 use crate::settings::{
     ChangeFormat, DumpMoment, Limits, OnError, SchemaSettings, Settings, SourceSettings, TableFormatKind, TableSettings, absolute,
@@ -80,7 +85,7 @@ impl DumpRequest {
         };
         Ok(Self {
             paths: args.paths.iter().map(|path| absolute(path, cwd)).collect::<Result<_>>()?,
-            format: dump_format(args)?,
+            format: dump_format(args.format, &args.csv, args.paths.first().map_or("", String::as_str))?,
             at,
             timezone: timezone.or_else(|| source.and_then(|source| source.timezone)),
             schema: schema(source, &of_table).overlaid(&args.schema, cwd)?,
@@ -102,16 +107,14 @@ fn schema(source: Option<&SourceSettings>, table: &TableSettings) -> SchemaSetti
     schema
 }
 
-fn dump_format(args: &LoadArgs) -> Result<DumpFormat> {
-    let format = match args.format {
+/// The format that is named, or that the name of the dump's first file shows.
+fn dump_format(format: Option<args::DumpFormat>, csv: &CsvArgs, file: &str) -> Result<DumpFormat> {
+    let format = match format {
         Some(format) => format,
-        None => format_by_name(args.paths.first().map_or("", String::as_str)).ok_or_else(|| {
-            Error::usage("the format of the dump cannot be told by the file's name; say --format")
-                .with("file", args.paths.first().map_or("", String::as_str))
-        })?,
+        None => format_by_name(file)
+            .ok_or_else(|| Error::usage("the format of the dump cannot be told by the file's name; say --format").with("file", file))?,
     };
-    let csv = &args.csv;
-    if format != args::DumpFormat::Csv && (csv.null.is_some() || csv.delimiter.is_some() || csv.quote.is_some() || csv.no_header) {
+    if format != args::DumpFormat::Csv && has_options(csv) {
         return Err(Error::usage("--null, --delimiter, --quote and --no-header are for CSV only"));
     }
     Ok(match format {
@@ -124,6 +127,10 @@ fn dump_format(args: &LoadArgs) -> Result<DumpFormat> {
             header: if csv.no_header { CsvHeader::Absent } else { CsvHeader::Present },
         }),
     })
+}
+
+fn has_options(csv: &CsvArgs) -> bool {
+    csv.null.is_some() || csv.delimiter.is_some() || csv.quote.is_some() || csv.no_header
 }
 
 fn format_by_name(name: &str) -> Option<args::DumpFormat> {
@@ -207,7 +214,7 @@ impl SyncRequest {
         let of_table = settings.table(table);
         source.schema = schema(Some(&source), &of_table);
         source.paths = vec![file];
-        source.on_error = OnError::Quarantine;
+        source.on_error = OnError::QuarantineAgain;
         Ok(Self {
             stage: Stage::Merge,
             complete_until_us: None,
@@ -260,11 +267,16 @@ fn overlay(source: &mut SourceSettings, args: &LimitArgs) -> Result<()> {
     Ok(())
 }
 
-fn with_memory(mut limits: Limits, memory: Option<&str>) -> Result<Limits> {
+pub(crate) fn with_memory(mut limits: Limits, memory: Option<&str>) -> Result<Limits> {
     if let Some(text) = memory {
         limits.memory_bytes = text.parse::<Size>().map_err(|e| e.with("option", "--memory-limit"))?.0;
     }
     Ok(limits)
+}
+
+/// What a command may use that reads only.
+pub(crate) fn memory_bytes(settings: &Settings, args: &MemoryArgs) -> Result<usize> {
+    Ok(with_memory(settings.limits, args.memory_limit.as_deref())?.memory_bytes)
 }
 
 fn complete_until(args: &LimitArgs, zone: Option<Tz>) -> Result<Option<i64>> {

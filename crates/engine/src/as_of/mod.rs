@@ -7,11 +7,12 @@ pub(crate) mod history;
 mod overlay;
 mod residual;
 mod rows;
+mod sweep;
 
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
-use waterline_core::as_of::{Answerable, Base, Cut, Plan, plan};
+use waterline_core::as_of::{Answerable, Base, Cut, Plan, plan_upto};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{TableState, table_schema};
 use waterline_core::record::{BatchOrdinal, LogCounts, log_header};
@@ -19,9 +20,10 @@ use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
 
 use self::history::Ground;
-pub(crate) use self::overlay::{Gone, Overlay};
+pub(crate) use self::overlay::{Gone, Images, Overlay};
 pub(crate) use self::residual::{Bucket, Loaded, Onto, Residual};
 pub(crate) use self::rows::source_columns;
+pub(crate) use self::sweep::{Sweep, SweptMoment};
 pub(crate) use crate::events::Window;
 use crate::lake::{Lake, Limits};
 use crate::merge::Pair;
@@ -71,6 +73,11 @@ pub struct Explanation {
 impl AsOf {
     /// Chooses epoch and base. Fails with [`ErrorKind::NotAnswerable`] where T lies outside of what the table answers.
     pub async fn open(lake: &Lake, table: &TableName, cut: &Cut, limits: &Limits) -> Result<Self> {
+        Self::open_upto(lake, table, cut, None, limits).await
+    }
+
+    /// [`Self::open`] where the last log batch that counts is fixed already.
+    pub(crate) async fn open_upto(lake: &Lake, table: &TableName, cut: &Cut, upto: Option<BatchOrdinal>, limits: &Limits) -> Result<Self> {
         let mirror = lake.table(table).await?;
         let changelog = lake.catalog.open(&table.changelog()).await?.ok_or_else(|| {
             Error::new(
@@ -81,10 +88,37 @@ impl AsOf {
         })?;
         let pair = Pair { mirror, changelog };
         let mirror = pair.mirror.head().await?;
+        Self::of(lake, pair, mirror, cut, upto, limits).await.map_err(|e| e.with("table", table))
+    }
+
+    /// [`Self::open_upto`] by a state of the mirror.
+    pub(crate) async fn of(
+        lake: &Lake,
+        pair: Pair,
+        mirror: TableState,
+        cut: &Cut,
+        upto: Option<BatchOrdinal>,
+        limits: &Limits,
+    ) -> Result<Self> {
         let log = pair.changelog.head().await?;
-        let plan = plan(&mirror, &log, cut).map_err(|e| e.with("table", table))?;
+        let plan = plan_upto(&mirror, &log, cut, upto)?;
         let (schema, counts) = (table_schema(&mirror)?, log_header(&log)?.counts);
         Ok(Self { lake: lake.clone(), pair, plan, mirror, log, counts, schema, limits: *limits, state: OnceCell::new() })
+    }
+
+    pub(crate) fn past(&self) -> Past<'_> {
+        Past { lake: &self.lake, pair: &self.pair, mirror: &self.mirror, log: &self.log, counts: self.counts, schema: &self.schema }
+    }
+
+    /// The plan of another moment, by what was fixed when the table was opened.
+    pub(crate) fn plan_at(&self, cut: &Cut) -> Result<Plan> {
+        plan_upto(&self.mirror, &self.log, cut, Some(self.plan.upto)).map_err(|e| e.with("table", self.pair.mirror.name()))
+    }
+
+    /// Events between a plan's base and a moment, at most.
+    pub(crate) async fn events_until(&self, plan: &Plan, until_us: i64) -> Result<u64> {
+        let window = Window { until_us: Some(until_us), ..Window::since(&plan.baseline.baseline, plan.upto) };
+        self.past().events_in(plan, &window).await
     }
 
     pub fn plan(&self) -> &Plan {
@@ -135,9 +169,7 @@ impl AsOf {
 
     async fn read(&self) -> Result<StateAt> {
         let window = Window { until_us: Some(self.plan.at_us), ..Window::since(&self.plan.baseline.baseline, self.plan.upto) };
-        let past =
-            Past { lake: &self.lake, pair: &self.pair, mirror: &self.mirror, log: &self.log, counts: self.counts, schema: &self.schema };
-        past.state(&self.plan, &window, &self.limits).await
+        self.past().state(&self.plan, &window, &self.limits).await
     }
 }
 
@@ -165,17 +197,8 @@ impl Past<'_> {
     }
 
     async fn fold(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Option<StateAt>> {
-        let base = self.state_of(plan.base.version).await?;
-        let baseline = if plan.base.version == plan.baseline.version { base.clone() } else { self.state_of(plan.baseline.version).await? };
-        let ground = Ground {
-            lake: self.lake,
-            pair: self.pair,
-            schema: self.schema,
-            log: self.log,
-            window: window.clone(),
-            counts: self.counts,
-            baseline: baseline.as_ref(),
-        };
+        let (base, baseline) = self.grounds(plan).await?;
+        let ground = self.ground(window.clone(), baseline.as_ref());
         let onto = Onto { state: base.as_ref(), record: &plan.base.record };
         let mut overlay = Overlay::default();
         for bucket in self.buckets(plan, window, limits).await? {
@@ -187,13 +210,30 @@ impl Past<'_> {
         Ok(Some(StateAt { base: base.filter(|_| !overlay.emptied), overlay }))
     }
 
+    /// The states of the base and of the baseline.
+    async fn grounds(&self, plan: &Plan) -> Result<(Option<TableState>, Option<TableState>)> {
+        let base = self.state_of(plan.base.version).await?;
+        let same = plan.base.version == plan.baseline.version;
+        let baseline = if same { base.clone() } else { self.state_of(plan.baseline.version).await? };
+        Ok((base, baseline))
+    }
+
+    fn ground<'b>(&'b self, window: Window, baseline: Option<&'b TableState>) -> Ground<'b> {
+        Ground { lake: self.lake, pair: self.pair, schema: self.schema, log: self.log, window, counts: self.counts, baseline }
+    }
+
+    /// Events of a window that are not folded into the plan's base, at most.
+    async fn events_in(&self, plan: &Plan, window: &Window) -> Result<u64> {
+        let window = Window { above: plan.base.record.folded, ..window.clone() };
+        Ok(self.pair.changelog.data_files(self.log, &window).await?.iter().map(|file| file.record_count).sum())
+    }
+
     /// Shares of the keys so that the events of each fit into memory. Linked keys must share one, and rows without a key have none.
     async fn buckets(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Vec<Bucket>> {
         if self.schema.keys().is_empty() || self.counts.continued_rows > 0 {
             return Ok(vec![Bucket::ALL]);
         }
-        let window = Window { above: plan.base.record.folded, ..window.clone() };
-        let events: u64 = self.pair.changelog.data_files(self.log, &window).await?.iter().map(|file| file.record_count).sum();
+        let events = self.events_in(plan, window).await?;
         let fit = limits.batch_rows.min(limits.batch_bytes / EVENT_BYTES).max(1) as u64;
         let of = events.div_ceil(fit).max(1);
         Ok((0..of).map(|number| Bucket { number, of }).collect())

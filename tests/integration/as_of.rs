@@ -6,6 +6,7 @@ use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 use datafusion::physical_plan::collect;
 use datafusion::prelude::{SessionContext, col, lit};
+use futures::TryStreamExt;
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -17,7 +18,7 @@ use waterline_core::record::{RECORD, Record, record_of};
 use waterline_engine::as_of::AsOf;
 use waterline_engine::lake::Limits;
 use waterline_engine::merge::catch_up;
-use waterline_engine::read::AsOfTable;
+use waterline_engine::read::{AsOfTable, SessionOptions, SweepQuery};
 use waterline_iceberg::FilesystemCatalog;
 use waterline_testkit::arrivals::{Arrival, Disorder, arrivals};
 use waterline_testkit::batch::{assert_rows, assert_same_rows, sorted_rows};
@@ -144,6 +145,25 @@ impl Past {
     }
 }
 
+impl Past {
+    /// A sweep answers as single reads do.
+    async fn check_sweep(&self, moments: &[i64], known: Known) {
+        let mut answered: Vec<i64> = moments.iter().copied().filter(|at_us| self.expected(*at_us, known).is_some()).collect();
+        answered.sort_unstable();
+        if answered.is_empty() {
+            return;
+        }
+        let lake = &self.subject.lake;
+        let options = SessionOptions { beyond: Beyond::AsLogged, ..SessionOptions::default() };
+        let mut sweep = SweepQuery::new(lake.catalog.clone(), &lake.env, "select * from shop.orders", &answered, None, &options).unwrap();
+        for expected_at in answered {
+            let (at_us, rows) = sweep.next().await.unwrap().unwrap();
+            assert_eq!(at_us, expected_at);
+            assert_rows(&self.expected(at_us, known).unwrap(), &rows.try_collect::<Vec<_>>().await.unwrap());
+        }
+    }
+}
+
 /// Every base that rule 12 allows.
 fn allowed(mirror: &TableState, plan: &Plan, cut: &Cut) -> Vec<Base> {
     let snapshots = mirror.lineage().filter_map(|info| {
@@ -207,11 +227,13 @@ async fn as_of_is_fold(history: &History, course: &Course, world: World, catalog
         past.log(batch, course.merged >> (number % 64) & 1 == 1).await;
     }
     let now = *past.known.last().unwrap();
-    for at_us in moments(&mut rng, history, 4) {
-        past.check(at_us, now).await;
+    let moments = moments(&mut rng, history, 4);
+    for at_us in &moments {
+        past.check(*at_us, now).await;
         let then = *past.known.choose(&mut rng).unwrap();
-        past.check(at_us, then).await;
+        past.check(*at_us, then).await;
     }
+    past.check_sweep(&moments, now).await;
 }
 
 fn in_memory(history: &History, course: &Course) {

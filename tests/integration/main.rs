@@ -20,6 +20,7 @@ mod new_tables;
 mod older_dumps;
 mod probe;
 mod rules;
+mod rules_as_of;
 mod shell;
 mod shop;
 mod status;

@@ -384,7 +384,7 @@ async fn as_of_without_any_merge() {
 }
 
 #[tokio::test]
-async fn as_of_onto_dumps() {
+async fn as_of_onto_dumps_and_one_that_is_loaded_late() {
     let tpcc = Tpcc::new();
     for table in TABLES {
         tpcc.load(table, 0).await;
@@ -393,5 +393,9 @@ async fn as_of_onto_dumps() {
         tpcc.land(table, "00000", &lines_of(table)).await;
     }
     tpcc.job(Mode::Merge, 4_000).await;
-    tpcc.check_at(25, 71).await;
+    tpcc.check_at(15, 71).await;
+    for table in TABLES {
+        tpcc.load(table, 2).await;
+    }
+    tpcc.check_at(15, 72).await;
 }

@@ -173,11 +173,8 @@ impl Sweep {
         let histories = [&self.residual.partial, &self.residual.late];
         let elsewhere: HashSet<KeyId> = histories.iter().filter_map(|h| h.as_ref()).flat_map(|h| self.keys_of(h)).collect();
         let stays = |key: &KeyId| self.outcomes[key.index()] == Outcome::Untouched && !elsewhere.contains(key);
-        let kept = if emptied {
-            Vec::new()
-        } else {
-            (0..).zip(located).filter(|(_, (key, _))| stays(key)).map(|(number, _)| number).collect()
-        };
+        let kept =
+            if emptied { Vec::new() } else { (0..).zip(located).filter(|(_, (key, _))| stays(key)).map(|(number, _)| number).collect() };
         let live = self.outcomes.iter().filter_map(|outcome| if let Outcome::Image(row) = outcome { Some(*row) } else { None });
         let images = images.into_iter().chain(live).collect();
         let made = histories.into_iter().flatten().map(|history| Ok(history.fold(Some(at_us))?.rows()?.upserts)).collect::<Result<_>>()?;

@@ -209,10 +209,8 @@ impl Columns {
     /// The rows of a moment but for the stable ones.
     fn rows(&self, now: &SweptMoment, table: &SchemaRef, projection: &[usize]) -> Result<Vec<RecordBatch>> {
         let rank = |ranks: &[u32], numbers: &[u32]| numbers.iter().map(|number| ranks[*number as usize]).collect::<Vec<_>>();
-        let mut rows = vec![
-            take(&self.base, rank(&self.base_ranks, &now.kept))?,
-            take(&self.events, rank(&self.event_ranks, &now.images))?,
-        ];
+        let mut rows =
+            vec![take(&self.base, rank(&self.base_ranks, &now.kept))?, take(&self.events, rank(&self.event_ranks, &now.images))?];
         for made in &now.made {
             rows.push(conform_batch(made, table)?.project(projection)?);
         }

@@ -131,6 +131,12 @@ impl AsOf {
         &self.plan
     }
 
+    /// The same cut from another base. Each one that DESIGN.md rule 12 allows gives the same rows.
+    #[must_use]
+    pub fn from_base(self, base: Base) -> Self {
+        Self { plan: Plan { base, ..self.plan }, state: OnceCell::new(), ..self }
+    }
+
     pub async fn explain(&self) -> Result<Explanation> {
         let state = self.state().await?;
         Ok(Explanation {

@@ -2,6 +2,7 @@
 
 pub mod as_of;
 pub mod change;
+pub mod changes;
 pub mod collapse;
 pub mod conform;
 pub mod ddl;

@@ -170,14 +170,15 @@ pub fn truncates(schema: &TableSchema, events: &ChangeBatch, rows: &[u32]) -> Re
 /// The net changes of rows that went because the table was truncated, by the event in this row of `events`.
 pub fn truncated(schema: &TableSchema, events: &ChangeBatch, truncate: u32, rows: &RecordBatch) -> Result<RecordBatch> {
     let told = truncates(schema, events, &vec![truncate; rows.num_rows()])?;
-    let columns = told.schema().fields().iter().zip(told.columns()).map(|(field, column)| -> Result<ArrayRef> {
+    let feed = told.schema();
+    let columns = feed.fields().iter().zip(told.columns()).map(|(field, column)| -> Result<ArrayRef> {
         Ok(match (field.name().as_str(), field.data_type()) {
             (OP, _) => Arc::new(StringArray::from(vec![Op::Delete.as_str(); rows.num_rows()])),
             (BEFORE, DataType::Struct(columns)) => Arc::new(StructArray::from(conform_batch(rows, &Arc::new(Schema::new(columns.clone())))?)),
             _ => column.clone(),
         })
     });
-    Ok(RecordBatch::try_new(told.schema(), columns.collect::<Result<_>>()?)?)
+    Ok(RecordBatch::try_new(feed.clone(), columns.collect::<Result<_>>()?)?)
 }
 
 /// Rows of the truncates after a time, in the order of a feed.

@@ -20,7 +20,7 @@ use waterline_core::table::TableName;
 
 use self::history::Ground;
 pub(crate) use self::overlay::{Gone, Overlay};
-pub(crate) use self::residual::{Bucket, Loaded, Onto, Residual};
+pub(crate) use self::residual::{Bucket, Loaded, Onto, Residual, Whole};
 pub(crate) use self::rows::source_columns;
 pub(crate) use crate::events::Window;
 use crate::lake::{Lake, Limits};
@@ -87,6 +87,22 @@ impl AsOf {
         Ok(Self { lake: lake.clone(), pair, plan, mirror, log, counts, schema, limits: *limits, state: OnceCell::new() })
     }
 
+    /// The same table at another cut, by what was known of it when it was opened.
+    pub fn at(&self, cut: &Cut) -> Result<Self> {
+        let plan = plan(&self.mirror, &self.log, cut).map_err(|e| e.with("table", self.pair.mirror.name()))?;
+        Ok(Self {
+            lake: self.lake.clone(),
+            pair: self.pair.clone(),
+            plan,
+            mirror: self.mirror.clone(),
+            log: self.log.clone(),
+            counts: self.counts,
+            schema: self.schema.clone(),
+            limits: self.limits,
+            state: OnceCell::new(),
+        })
+    }
+
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -128,10 +144,16 @@ impl AsOf {
     }
 
     async fn read(&self) -> Result<StateAt> {
-        let window = Window { until_us: Some(self.plan.at_us), ..Window::since(&self.plan.baseline.baseline, self.plan.upto) };
-        let past =
-            Past { lake: &self.lake, pair: &self.pair, mirror: &self.mirror, log: &self.log, counts: self.counts, schema: &self.schema };
-        past.state(&self.plan, &window, &self.limits).await
+        self.past().state(&self.plan, &self.window(), &self.limits).await
+    }
+
+    /// The events of the epoch up to the moment.
+    pub(crate) fn window(&self) -> Window {
+        Window { until_us: Some(self.plan.at_us), ..Window::since(&self.plan.baseline.baseline, self.plan.upto) }
+    }
+
+    pub(crate) fn past(&self) -> Past<'_> {
+        Past { lake: &self.lake, pair: &self.pair, mirror: &self.mirror, log: &self.log, counts: self.counts, schema: &self.schema }
     }
 }
 
@@ -159,30 +181,26 @@ impl Past<'_> {
     }
 
     async fn fold(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Option<StateAt>> {
-        let base = self.state_of(plan.base.version).await?;
-        let baseline = if plan.base.version == plan.baseline.version { base.clone() } else { self.state_of(plan.baseline.version).await? };
-        let ground = Ground {
-            lake: self.lake,
-            pair: self.pair,
-            schema: self.schema,
-            log: self.log,
-            window: window.clone(),
-            counts: self.counts,
-            baseline: baseline.as_ref(),
-        };
-        let onto = Onto { state: base.as_ref(), record: &plan.base.record };
+        let states = self.states(plan).await?;
+        let ground = states.ground(*self, window);
         let mut overlay = Overlay::default();
         for bucket in self.buckets(plan, window, limits).await? {
-            match Residual::load(&ground, onto, bucket).await? {
+            match Residual::load(&ground, states.onto(plan), bucket, Whole::Made).await? {
                 Loaded::Residual(residual) => overlay.merge(residual.overlay(&ground, None)?),
                 Loaded::LateTruncate => return Ok(None),
             }
         }
-        Ok(Some(StateAt { base: base.filter(|_| !overlay.emptied), overlay }))
+        Ok(Some(StateAt { base: states.base.filter(|_| !overlay.emptied), overlay }))
+    }
+
+    pub(crate) async fn states(&self, plan: &Plan) -> Result<States> {
+        let base = self.state_of(plan.base.version).await?;
+        let baseline = if plan.base.version == plan.baseline.version { base.clone() } else { self.state_of(plan.baseline.version).await? };
+        Ok(States { base, baseline })
     }
 
     /// Shares of the keys so that the events of each fit into memory. Linked keys must share one, and rows without a key have none.
-    async fn buckets(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Vec<Bucket>> {
+    pub(crate) async fn buckets(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Vec<Bucket>> {
         if self.schema.keys().is_empty() || self.counts.continued_rows > 0 {
             return Ok(vec![Bucket::ALL]);
         }
@@ -198,5 +216,29 @@ impl Past<'_> {
         let Some(version) = version else { return Ok(None) };
         let state = self.pair.mirror.at(self.mirror, version).await?;
         Ok(Some(TableState { schema: self.mirror.schema.clone(), ..state }))
+    }
+}
+
+/// The states that a plan's events fold onto; `None` for the empty table.
+pub(crate) struct States {
+    base: Option<TableState>,
+    baseline: Option<TableState>,
+}
+
+impl States {
+    pub(crate) fn ground<'a>(&'a self, past: Past<'a>, window: &Window) -> Ground<'a> {
+        Ground {
+            lake: past.lake,
+            pair: past.pair,
+            schema: past.schema,
+            log: past.log,
+            window: window.clone(),
+            counts: past.counts,
+            baseline: self.baseline.as_ref(),
+        }
+    }
+
+    pub(crate) fn onto<'a>(&'a self, plan: &'a Plan) -> Onto<'a> {
+        Onto { state: self.base.as_ref(), record: &plan.base.record }
     }
 }

@@ -28,6 +28,6 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
 }
 
 /// An error of ours on its way through DataFusion.
-pub(super) fn external(error: Error) -> DataFusionError {
+pub(crate) fn external(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }

@@ -22,4 +22,5 @@ pub use session::{SessionOptions, as_of_tables, session};
 pub use table::LakeTable;
 pub use version::{ReadAt, VersionSpec, resolve};
 
+pub(crate) use error::external;
 pub use error::from_datafusion;

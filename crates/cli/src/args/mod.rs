@@ -1,5 +1,6 @@
 //! The command line as it was typed. No meaning is given to anything here: see [`crate::settings`].
 
+mod changes;
 mod inspect;
 mod load;
 mod query;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use changes::ChangesArgs;
 pub(crate) use inspect::{QuarantineArgs, QuarantineCommand, StatusArgs, TableArgs};
 pub(crate) use load::{DialectArg, DumpFormat, LoadArgs, SchemaArgs, TableFormatArg};
 pub(crate) use query::QueryArgs;
@@ -117,6 +119,11 @@ pub(crate) enum Command {
     /// as stored, timestamps with a zone in UTC, infinite dates as infinity, binary as \x and hexadecimal digits,
     /// floats that are no numbers as "NaN" and "Infinity".
     Query(QueryArgs),
+    /// Show what happened to a table's rows between two moments of the source
+    ///
+    /// Lists the events after --since and up to --until by event time, with the row of their key before and after. The
+    /// rows as of --since with these changes applied are the rows as of --until.
+    Changes(ChangesArgs),
     /// List the snapshots of a table, newest first
     History(TableArgs),
     /// Show the columns, key and properties of a table

@@ -1,14 +1,16 @@
-//! What `load`, `ingest`, `merge`, `run` and `query` ask of the engine.
+//! What `load`, `ingest`, `merge`, `run`, `query` and `changes` ask of the engine.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono_tz::Tz;
 use waterline_core::as_of::{Beyond, Cut};
+use waterline_core::changes::Detail;
 use waterline_core::error::{Error, Result};
 use waterline_core::table::TableName;
+use waterline_engine::changes::Span;
 
-use crate::args::{self, LimitArgs, LoadArgs, QueryArgs, RunArgs, SyncArgs};
+use crate::args::{self, ChangesArgs, LimitArgs, LoadArgs, QueryArgs, RunArgs, SyncArgs};
 use crate::settings::amount::Size;
 use crate::settings::{
     ChangeFormat, DumpMoment, Limits, OnError, SchemaSettings, Settings, SourceSettings, TableFormatKind, TableSettings, absolute,
@@ -311,6 +313,35 @@ impl QueryRequest {
         };
         let limits = with_memory(settings.limits, args.memory_limit.as_deref())?;
         Ok(Self { sql, cut, beyond, timezone, limits })
+    }
+}
+
+/// The changes of a table between two moments of its source.
+#[derive(Debug)]
+pub struct ChangesRequest {
+    pub table: TableName,
+    pub span: Span,
+    pub detail: Detail,
+    pub limits: Limits,
+}
+
+impl ChangesRequest {
+    pub(crate) fn resolve(args: &ChangesArgs, settings: &Settings) -> Result<Self> {
+        let timezone = parse_zone(args.timezone.as_deref())?;
+        let moment = |text: &str, option: &'static str| parse_moment(text, timezone).map_err(|e| e.with("option", option));
+        let known_by_us = args.committed_by.as_deref().map(|text| moment(text, "--committed-by")).transpose()?;
+        let span = Span {
+            since_us: moment(&args.since, "--since")?,
+            until_us: moment(&args.until, "--until")?,
+            known_by_ms: known_by_us.map(|at_us| at_us.div_euclid(1000)),
+            beyond: if args.allow_incomplete { Beyond::AsLogged } else { Beyond::Refuse },
+        };
+        Ok(Self {
+            table: args.table.parse()?,
+            span,
+            detail: if args.net { Detail::Net } else { Detail::EveryEvent },
+            limits: with_memory(settings.limits, args.memory_limit.as_deref())?,
+        })
     }
 }
 

@@ -277,9 +277,8 @@ impl KeyEvents {
     /// Adds the keys of events that take part in what changes after a time; but for the keys of `elsewhere`.
     fn add_changed(&self, since_us: i64, key_rows: &KeyRows, elsewhere: impl Fn(Row<'_>) -> bool, keys: &mut KeyIndex) {
         let takes_part = takes_part(&self.events, since_us);
-        let is_changed = |row: &usize| {
-            takes_part(*row) && self.events.ops().value(*row) != Op::Truncate.as_str() && !elsewhere(key_rows.row(*row))
-        };
+        let is_changed =
+            |row: &usize| takes_part(*row) && self.events.ops().value(*row) != Op::Truncate.as_str() && !elsewhere(key_rows.row(*row));
         for row in (0..self.len()).filter(is_changed) {
             keys.insert(key_rows.row(row));
         }

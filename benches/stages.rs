@@ -48,7 +48,7 @@ fn collapse(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(size.changes as u64));
     group.bench_function("newest image per key", |bencher| {
         let events = &*events;
-        bencher.iter(|| black_box(upserts(&collapsed(events))));
+        bencher.iter(|| black_box(upserts(events, &collapsed(events))));
     });
     group.finish();
 }
@@ -74,7 +74,7 @@ fn write(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements((size.updated() + size.inserted()) as u64)).sample_size(20);
     group.bench_function("one data file", |bencher| {
         let subject = &*subject;
-        let rows = upserts(&subject.collapsed);
+        let rows = upserts(&subject.events, &subject.collapsed);
         bencher.iter(|| {
             subject.runtime.block_on(async {
                 let mut writer = DataWriter::new(&subject.loaded.lake.env, &subject.state).expect("the table can be written to");
@@ -116,6 +116,7 @@ struct Subject {
     runtime: Runtime,
     loaded: LoadedLake,
     state: TableState,
+    events: ChangeBatch,
     collapsed: Collapsed,
 }
 
@@ -124,7 +125,9 @@ impl Subject {
         let runtime = runtime();
         let loaded = LoadedLake::new(&runtime, &Inputs::new(size), MERGE_ON_READ);
         let state = runtime.block_on(async { loaded.lake.table(&table()).await?.head().await }).expect("the table is there");
-        Self { runtime, loaded, state, collapsed: collapsed(&decoded(&changes(size))) }
+        let events = decoded(&changes(size));
+        let collapsed = collapsed(&events);
+        Self { runtime, loaded, state, events, collapsed }
     }
 
     fn keys(&self) -> (KeySet, KeyPruner) {
@@ -162,8 +165,8 @@ fn collapsed(events: &ChangeBatch) -> Collapsed {
 }
 
 /// The rows that the collapsed changes write.
-fn upserts(collapsed: &Collapsed) -> arrow::array::RecordBatch {
-    collapsed.assemble(&BeforeRows::default(), |_| true).expect("the images are whole").upserts
+fn upserts(events: &ChangeBatch, collapsed: &Collapsed) -> arrow::array::RecordBatch {
+    collapsed.assemble(events, &schema(), &BeforeRows::default(), |_| true).expect("the images are whole").upserts
 }
 
 criterion_group!(all, decode, collapse, locating, write, merge);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use waterline_core::format::{Catalog, Commit, Operation, Removal};
+use waterline_core::format::{Catalog, Commit, Operation, Removal, Target};
 use waterline_core::positions::SourcePositions;
 use waterline_core::record::{Baseline, RECORD, Record, log_header};
 use waterline_core::table::TableName;
@@ -21,15 +21,15 @@ use waterline_testkit::oracle::{Event, Mark, State, fold};
 use waterline_testkit::world::World;
 
 /// A table of a history in an in-memory lake.
-struct Subject {
-    lake: Lake,
-    pair: Pair,
+pub(crate) struct Subject {
+    pub(crate) lake: Lake,
+    pub(crate) pair: Pair,
     history: History,
-    logged: Vec<Event>,
+    pub(crate) logged: Vec<Event>,
 }
 
 impl Subject {
-    async fn new(history: &History, properties: &[(&str, &str)]) -> Self {
+    pub(crate) async fn new(history: &History, properties: &[(&str, &str)]) -> Self {
         let world = World::in_memory(7);
         let catalog: Arc<dyn Catalog> = Arc::new(MemoryCatalog::new("memory://lake/warehouse", world.faults.clone()));
         let lake = Lake::new(catalog, world.env.clone());
@@ -57,6 +57,7 @@ impl Subject {
         };
         let commit = Commit {
             commit_id: "baseline".into(),
+            target: Target::Main,
             operation: Operation::Append,
             add,
             delete_rows: BTreeMap::new(),
@@ -71,7 +72,7 @@ impl Subject {
     }
 
     /// Logs a batch, cut where a run of reads ends, as ingest cuts it.
-    async fn log(&mut self, events: &[Event]) -> Vec<waterline_engine::log::LoggedBatch> {
+    pub(crate) async fn log(&mut self, events: &[Event]) -> Vec<waterline_engine::log::LoggedBatch> {
         let mut logged = Vec::new();
         for part in events.split_inclusive(|event| matches!(event.mark, Mark::Last | Mark::Only)) {
             logged.push(self.log_part(part).await);
@@ -96,7 +97,7 @@ impl Subject {
             events: change_batch(&table_schema(), events, 0, 0),
             planned_on,
             positions: SourcePositions::default(),
-            progress: Progress::default(),
+            progress: Progress { since_us: self.history.events.iter().map(|event| event.event_time_us - 1).min(), ..Progress::default() },
             quarantined: 0,
             torn: 0,
             ended_run: self.ended_run(),
@@ -141,7 +142,7 @@ async fn merged_in_the_end(history: &History, arrival: &Arrival) {
     subject.check().await;
 }
 
-fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test);
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the whole: one binary, so that it links once.
 
 mod bad_input;
+mod changes;
 mod cli;
 mod concurrency;
 mod conformance;
@@ -14,8 +15,10 @@ mod lineage;
 mod locate;
 mod memory;
 mod new_tables;
+mod older_dumps;
 mod probe;
 mod rules;
 mod shell;
 mod shop;
+mod tags;
 mod tpcc;

@@ -7,7 +7,7 @@ use waterline_core::ddl::{SqlDialect, parse_ddl};
 use waterline_core::decode::{ChangeFormat, DecodeSettings};
 use waterline_core::dump::{CsvOptions, DumpFormat};
 use waterline_core::error::Error;
-use waterline_core::format::{Catalog, Commit, CommitOutcome, Operation, Removal, TableState};
+use waterline_core::format::{Catalog, Commit, CommitOutcome, Operation, Removal, TableState, Target};
 use waterline_core::moments::DumpMoment;
 use waterline_core::record::{LogCounts, LogHeader, Record, log_header, record_of};
 use waterline_core::table::TableName;
@@ -507,6 +507,7 @@ async fn rule_18_a_merge_folds_what_its_parent_lacks_whoever_commits_between() {
     let base = table.mirror().await;
     let commit = Commit {
         commit_id: "another job".into(),
+        target: Target::Main,
         operation: Operation::Replace,
         add: Vec::new(),
         delete_rows: Default::default(),

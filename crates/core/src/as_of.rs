@@ -73,7 +73,13 @@ pub struct Answerable {
 
 /// Chooses epoch and base. Fails with [`ErrorKind::NotAnswerable`] and the range when T lies outside of what is known.
 pub fn plan(mirror: &TableState, log: &TableState, cut: &Cut) -> Result<Plan> {
+    plan_upto(mirror, log, cut, None)
+}
+
+/// [`plan`] where the last batch that counts is fixed already; `None`: the newest that the cut allows.
+pub fn plan_upto(mirror: &TableState, log: &TableState, cut: &Cut, upto: Option<BatchOrdinal>) -> Result<Plan> {
     let header = header_by(log, cut.known_by_ms)?;
+    let upto = upto.map_or(header.batch, |upto| upto.min(header.batch));
     let epochs = epochs(mirror, &header, cut.known_by_ms)?;
     let answerable = answerable(&epochs, &header);
     let epoch = epochs.iter().rev().find(|epoch| epoch.from_us.is_some_and(|from| from <= cut.at_us));
@@ -84,8 +90,8 @@ pub fn plan(mirror: &TableState, log: &TableState, cut: &Cut) -> Result<Plan> {
     if !is_complete && cut.beyond == Beyond::Refuse {
         return Err(unanswerable(answerable, cut));
     }
-    let base = nearest(mirror, epoch, header.batch, cut)?.unwrap_or_else(|| epoch.as_base());
-    Ok(Plan { at_us: cut.at_us, upto: header.batch, baseline: epoch.clone(), base, answerable })
+    let base = nearest(mirror, epoch, upto, cut)?.unwrap_or_else(|| epoch.as_base());
+    Ok(Plan { at_us: cut.at_us, upto, baseline: epoch.clone(), base, answerable })
 }
 
 /// The range of moments that a table answers by all that is known now.
@@ -206,8 +212,7 @@ fn unanswerable(range: Answerable, cut: &Cut) -> Error {
 
 /// RFC 3339 in UTC, to the microsecond.
 pub fn time_text(at_us: i64) -> String {
-    DateTime::from_timestamp_micros(at_us)
-        .map_or_else(|| format!("{at_us} us"), |time| time.to_rfc3339_opts(SecondsFormat::Micros, true))
+    DateTime::from_timestamp_micros(at_us).map_or_else(|| format!("{at_us} us"), |time| time.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
 #[cfg(test)]

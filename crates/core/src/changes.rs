@@ -174,7 +174,9 @@ pub fn truncated(schema: &TableSchema, events: &ChangeBatch, truncate: u32, rows
     let columns = feed.fields().iter().zip(told.columns()).map(|(field, column)| -> Result<ArrayRef> {
         Ok(match (field.name().as_str(), field.data_type()) {
             (OP, _) => Arc::new(StringArray::from(vec![Op::Delete.as_str(); rows.num_rows()])),
-            (BEFORE, DataType::Struct(columns)) => Arc::new(StructArray::from(conform_batch(rows, &Arc::new(Schema::new(columns.clone())))?)),
+            (BEFORE, DataType::Struct(columns)) => {
+                Arc::new(StructArray::from(conform_batch(rows, &Arc::new(Schema::new(columns.clone())))?))
+            }
             _ => column.clone(),
         })
     });

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::partition::PartitionField;
 use crate::schema::TableSchema;
 use crate::table::TableName;
@@ -34,6 +34,10 @@ pub trait Catalog: Send + Sync + Debug {
 
     /// `None` when there is no such table.
     async fn open(&self, name: &TableName) -> Result<Option<Arc<dyn TableFormat>>>;
+
+    /// The empty table that [`Catalog::create`] would make of the definition. Nothing is made: its first data files can be
+    /// written before the table is there.
+    fn preview(&self, name: &TableName, definition: &TableDefinition) -> Result<TableState>;
 
     /// Creates an empty table, and its namespace where needed. When another process created it meanwhile, that one is returned.
     async fn create(&self, name: &TableName, definition: &TableDefinition) -> Result<Arc<dyn TableFormat>>;
@@ -72,12 +76,12 @@ pub trait TableFormat: Send + Sync + Debug {
     /// The fields of `schema` are matched by name with those of `base`.
     async fn evolve(&self, base: &TableState, schema: &SchemaRef) -> Result<CommitOutcome>;
 
-    /// Commits on top of exactly `base`; when the table moved meanwhile, nothing happens and a conflict comes back.
-    /// Never retries on another base by itself.
+    /// Commits on top of exactly `base`, see [`Target`]; when the table moved meanwhile, nothing happens and a conflict comes
+    /// back. Never retries on another base by itself.
     async fn commit(&self, base: &TableState, commit: &Commit) -> Result<CommitOutcome>;
 
-    /// Settles an unknown outcome (DESIGN.md rule 20): looks for `commit_id` in the lineage, and submits the same bytes
-    /// again until the slot holds ours or another's.
+    /// Settles an unknown outcome (DESIGN.md rule 20): looks for `commit_id` in the lineage, for a commit aside in the whole
+    /// history, and submits the same bytes again until the slot holds ours or another's.
     async fn settle(&self, base: &TableState, commit: &Commit) -> Result<CommitOutcome>;
 
     /// Creates, moves or removes a tag without a new snapshot.
@@ -122,6 +126,8 @@ pub struct TableState {
     pub version: Option<VersionId>,
     /// URL of the table's folder, without a trailing slash.
     pub location: String,
+    /// URL of the file that the state was read from, in formats that have one.
+    pub metadata_location: Option<String>,
     /// Columns with their ids in the field metadata under [`FIELD_ID`], nested ones too.
     pub schema: SchemaRef,
     pub keys: Vec<String>,
@@ -271,6 +277,7 @@ pub struct ColumnStatistics {
 pub struct Commit {
     /// Found again in the summary under [`COMMIT_ID`].
     pub commit_id: String,
+    pub target: Target,
     pub operation: Operation,
     pub add: Vec<NewDataFile>,
     /// Rows to delete by data file path, in addition to those deleted already.
@@ -294,13 +301,37 @@ pub enum Removal {
     #[default]
     Nothing,
     Files(Vec<String>),
-    /// Everything that is live in the base.
+    /// Everything that is live in what the commit goes onto.
     All,
+}
+
+/// What a snapshot goes onto.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// The main branch, whose head `base` must be.
+    #[default]
+    Main,
+    /// `parent`, or no rows at all. The main branch and the table's properties stay as they are, so the commit's tags alone
+    /// name the snapshot, and there must be one. `base` says which newest state the commit was planned on, tags included: on a
+    /// conflict the same commit can be made on the state that comes back, once its tags are seen to be as they should.
+    Aside { parent: Option<VersionId> },
+}
+
+impl Commit {
+    /// Fails for a commit aside that nobody could find again, or that would change the main branch.
+    pub fn check(&self) -> Result<()> {
+        let lies_aside = matches!(self.target, Target::Aside { .. });
+        if lies_aside && (self.tags.is_empty() || !self.properties.is_empty()) {
+            return Err(Error::internal("a commit aside needs a tag and sets no properties").with("commit", &self.commit_id));
+        }
+        Ok(())
+    }
 }
 
 #[must_use]
 #[derive(Debug)]
 pub enum CommitOutcome {
+    /// The state that was committed.
     Committed(TableState),
     /// The table moved, and nothing of this commit is in it. Holds the newest state.
     Conflict(TableState),

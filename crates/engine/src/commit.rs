@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Commit, CommitOutcome, TableFormat, TableState};
+use waterline_core::format::{Commit, CommitOutcome, TableFormat, TableState, VersionId};
 
 /// How an attempt ended.
 #[must_use]
 #[derive(Debug)]
 pub enum Attempt {
-    Committed,
+    /// The state that was committed.
+    Committed(TableState),
     /// The table moved; this is how it is now, and nothing of ours is in it.
     Lost(TableState),
 }
@@ -22,7 +23,7 @@ pub async fn attempt(format: &Arc<dyn TableFormat>, base: &TableState, commit: &
     let mut outcome = format.commit(base, commit).await?;
     for _ in 0..MAX_ATTEMPTS {
         outcome = match outcome {
-            CommitOutcome::Committed(_) => return Ok(Attempt::Committed),
+            CommitOutcome::Committed(state) => return Ok(Attempt::Committed(state)),
             CommitOutcome::Conflict(state) => return Ok(Attempt::Lost(state)),
             CommitOutcome::Unknown(why) => {
                 tracing::warn!(table = %format.name(), why, "the outcome of a commit is unknown; reading back");
@@ -31,6 +32,32 @@ pub async fn attempt(format: &Arc<dyn TableFormat>, base: &TableState, commit: &
         };
     }
     Err(Error::unavailable("the outcome of a commit stays unknown; the next run finds out").with("table", format.name()))
+}
+
+/// Makes a commit aside on top of whatever the newest state is, as long as its tags are what they are in `base`.
+pub async fn attempt_aside(format: &Arc<dyn TableFormat>, base: &TableState, commit: &Commit) -> Result<Attempt> {
+    let mut newest = base.clone();
+    for _ in 0..MAX_ATTEMPTS {
+        match attempt(format, &newest, commit).await? {
+            Attempt::Committed(state) => return Ok(Attempt::Committed(state)),
+            Attempt::Lost(state) if commit.tags.iter().any(|tag| state.refs.get(tag) != base.refs.get(tag)) => {
+                return Ok(Attempt::Lost(state));
+            }
+            Attempt::Lost(state) => newest = state,
+        }
+    }
+    Err(given_up(format))
+}
+
+/// Moves or removes a tag, whoever else changes the table meanwhile.
+pub async fn set_tag(format: &Arc<dyn TableFormat>, tag: &str, version: Option<VersionId>) -> Result<()> {
+    for _ in 0..MAX_ATTEMPTS {
+        match format.set_tag(&format.head().await?, tag, version).await? {
+            CommitOutcome::Committed(_) => return Ok(()),
+            CommitOutcome::Conflict(_) | CommitOutcome::Unknown(_) => {}
+        }
+    }
+    Err(given_up(format))
 }
 
 /// The error of a job that lost every race.

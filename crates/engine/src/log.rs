@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, INGESTED_AT, Op, SEQUENCE};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, Operation, Removal, TableFormat, TableState};
+use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, Operation, Removal, TableFormat, TableState, Target};
 use waterline_core::positions::SourcePositions;
 use waterline_core::record::{BatchOrdinal, LOG, LogHeader, NewestTransaction, SnapshotRun, log_header};
 use waterline_core::sequence::{Domain, position_of};
@@ -90,6 +90,7 @@ pub async fn log(lake: &Lake, changelog: &Arc<dyn TableFormat>, entry: &LogEntry
         let json = header.to_json()?;
         let commit = Commit {
             commit_id: lake.env.ids.uuid().to_string(),
+            target: Target::Main,
             operation: Operation::Append,
             delete_rows: BTreeMap::new(),
             remove: Removal::Nothing,
@@ -100,7 +101,7 @@ pub async fn log(lake: &Lake, changelog: &Arc<dyn TableFormat>, entry: &LogEntry
             add,
         };
         match attempt(changelog, &base, &commit).await? {
-            Attempt::Committed => {
+            Attempt::Committed(_) => {
                 let (files, bytes) = (commit.add.len() as u64, commit.add.iter().map(|f| f.size_bytes).sum());
                 return Ok(Logged::Committed(Box::new(LoggedBatch {
                     header,

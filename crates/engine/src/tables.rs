@@ -46,6 +46,11 @@ pub async fn open_or_create_pair(lake: &Lake, table: &TableName, schema: &TableS
     Ok(Pair { mirror, changelog })
 }
 
+/// The mirror that [`open_or_create_pair`] would make.
+pub(crate) fn preview_mirror(lake: &Lake, table: &TableName, schema: &TableSchema, settings: &TableSettings) -> Result<TableState> {
+    lake.catalog.preview(table, &mirror_definition(schema, settings))
+}
+
 fn mirror_definition(schema: &TableSchema, settings: &TableSettings) -> TableDefinition {
     TableDefinition {
         schema: mirror_schema(schema),

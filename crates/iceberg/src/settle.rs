@@ -1,14 +1,15 @@
 //! Submitting new metadata to the catalog, and settling what became of it (DESIGN.md rule 20).
 //!
 //! A swap whose answer was lost ends only when the slot is taken: the same metadata is submitted again until the pointer
-//! has moved. Whose it is then is told by the commit id in the lineage, since others may have committed on top of ours.
+//! has moved. Whose it is then is told by the commit id in the lineage, since others may have committed on top of ours; a
+//! commit aside is in no lineage of the main branch and is looked for in all snapshots.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use iceberg::spec::{Snapshot, TableMetadata};
+use iceberg::spec::{Snapshot, SnapshotRef, TableMetadata};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{COMMIT_ID, Commit, CommitOutcome, VersionId};
+use waterline_core::format::{COMMIT_ID, Commit, CommitOutcome, Target, VersionId};
 
 use crate::commit::Successor;
 use crate::metadata::Metadata;
@@ -23,12 +24,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 impl IcebergTable {
     /// Commits on top of exactly `base`.
     pub(crate) async fn commit_on(&self, base: &IcebergState, commit: &Commit) -> Result<CommitOutcome> {
-        if self.pointer.current().await? != base.metadata.location || !is_head(base) {
+        commit.check()?;
+        if self.pointer.current().await? != base.metadata.location || !can_carry(base, commit.target) {
             return self.overtaken(commit).await;
         }
         let next = self.prepare(base, commit).await?;
         match self.pointer.swap(&next.base, &next.file()).await? {
-            Swap::Won => self.won(&next),
+            Swap::Won => self.committed(&next, commit),
             Swap::Lost => self.overtaken(commit).await,
             Swap::Unknown(error) => Ok(self.unknown(commit, next, &error)),
         }
@@ -53,7 +55,7 @@ impl IcebergTable {
 
     /// `None` when it is still open.
     async fn settle_once(&self, base: &IcebergState, commit: &Commit, next: &mut Option<Arc<Successor>>) -> Result<Option<CommitOutcome>> {
-        if self.pointer.current().await? != base.metadata.location || !is_head(base) {
+        if self.pointer.current().await? != base.metadata.location || !can_carry(base, commit.target) {
             return self.overtaken(commit).await.map(Some);
         }
         let next = match next {
@@ -62,7 +64,7 @@ impl IcebergTable {
             None => next.insert(self.prepare(base, commit).await?),
         };
         Ok(match self.pointer.swap(&next.base, &next.file()).await? {
-            Swap::Won => Some(self.won(next)?),
+            Swap::Won => Some(self.committed(next, commit)?),
             Swap::Lost => Some(self.overtaken(commit).await?),
             Swap::Unknown(_) => None,
         })
@@ -78,6 +80,15 @@ impl IcebergTable {
         CommitOutcome::Unknown(error.to_string())
     }
 
+    fn committed(&self, next: &Successor, commit: &Commit) -> Result<CommitOutcome> {
+        self.remember(next.metadata.clone());
+        match (commit.target, landed(&next.metadata.table, commit)) {
+            (Target::Aside { .. }, Some(version)) => state::at(next.metadata.clone(), version),
+            _ => state::head(next.metadata.clone()),
+        }
+        .map(CommitOutcome::Committed)
+    }
+
     fn won(&self, next: &Successor) -> Result<CommitOutcome> {
         self.remember(next.metadata.clone());
         state::head(next.metadata.clone()).map(CommitOutcome::Committed)
@@ -86,7 +97,7 @@ impl IcebergTable {
     /// The pointer is not at the base any more: by this commit, or by another's.
     async fn overtaken(&self, commit: &Commit) -> Result<CommitOutcome> {
         let metadata = self.metadata().await?;
-        match committed(&metadata.table, &commit.commit_id) {
+        match landed(&metadata.table, commit) {
             Some(version) => state::at(metadata, version).map(CommitOutcome::Committed),
             None => state::head(metadata).map(CommitOutcome::Conflict),
         }
@@ -114,18 +125,24 @@ impl IcebergTable {
     }
 }
 
-/// Whether the state is the newest of its metadata, as a commit's base must be.
-fn is_head(base: &IcebergState) -> bool {
+/// Whether a commit can go onto the state: the main branch only moves on from its head.
+fn can_carry(base: &IcebergState, target: Target) -> bool {
     let id = |snapshot: &Snapshot| snapshot.snapshot_id();
-    base.snapshot.as_deref().map(id) == base.metadata.table.current_snapshot().map(|snapshot| id(snapshot))
+    match target {
+        Target::Main => base.snapshot.as_deref().map(id) == base.metadata.table.current_snapshot().map(|snapshot| id(snapshot)),
+        Target::Aside { .. } => true,
+    }
 }
 
-/// The snapshot of a commit, if it is in the lineage of the head.
-fn committed(table: &TableMetadata, commit_id: &str) -> Option<VersionId> {
-    let parent = |snapshot: &&iceberg::spec::SnapshotRef| snapshot.parent_snapshot_id().and_then(|id| table.snapshot_by_id(id));
-    let mut lineage = std::iter::successors(table.current_snapshot(), parent);
-    let own = lineage.find(|snapshot| snapshot.summary().additional_properties.get(COMMIT_ID).is_some_and(|id| id == commit_id))?;
-    Some(VersionId(own.snapshot_id()))
+/// The snapshot of a commit, if it has landed.
+fn landed(table: &TableMetadata, commit: &Commit) -> Option<VersionId> {
+    let is_own = |snapshot: &&SnapshotRef| snapshot.summary().additional_properties.get(COMMIT_ID) == Some(&commit.commit_id);
+    let parent = |snapshot: &&SnapshotRef| snapshot.parent_snapshot_id().and_then(|id| table.snapshot_by_id(id));
+    let own = match commit.target {
+        Target::Main => std::iter::successors(table.current_snapshot(), parent).find(is_own),
+        Target::Aside { .. } => table.snapshots().find(is_own),
+    };
+    own.map(|snapshot| VersionId(snapshot.snapshot_id()))
 }
 
 /// Before an attempt that is not the first.

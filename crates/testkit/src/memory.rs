@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use roaring::RoaringTreemap;
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{
-    Catalog, Commit, CommitOutcome, DataFile, FilePruner, TableDefinition, TableFormat, TableState, VersionId, table_schema,
+    Catalog, Commit, CommitOutcome, DataFile, FilePruner, TableDefinition, TableFormat, TableState, Target, VersionId, table_schema,
 };
 use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
@@ -56,6 +56,10 @@ impl MemoryCatalog {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn location(&self, name: &TableName) -> String {
+        format!("{}/{}/{}", self.warehouse, name.namespace(), name.name())
+    }
+
     fn table(&self, slot: &Arc<Slot>) -> Arc<dyn TableFormat> {
         Arc::new(MemoryTable { slot: slot.clone(), faults: self.faults.clone() })
     }
@@ -71,9 +75,13 @@ impl Catalog for MemoryCatalog {
         Ok(self.tables().get(name).map(|slot| self.table(slot)))
     }
 
+    fn preview(&self, name: &TableName, definition: &TableDefinition) -> Result<TableState> {
+        Ok(Arc::new(Metadata::create(definition)?).head(&self.location(name)))
+    }
+
     async fn create(&self, name: &TableName, definition: &TableDefinition) -> Result<Arc<dyn TableFormat>> {
         let metadata = Metadata::create(definition)?;
-        let location = format!("{}/{}/{}", self.warehouse, name.namespace(), name.name());
+        let location = self.location(name);
         let slot = || Arc::new(Slot { name: name.clone(), location, newest: Mutex::new(Arc::new(metadata)) });
         Ok(self.table(self.tables().entry(name.clone()).or_insert_with(slot)))
     }
@@ -111,15 +119,21 @@ impl TableFormat for MemoryTable {
 
     async fn commit(&self, base: &TableState, commit: &Commit) -> Result<CommitOutcome> {
         let next = view(base)?.commit(commit)?;
-        self.swap(base, next)
+        if !view(base)?.can_carry(commit.target) {
+            return Ok(CommitOutcome::Conflict(self.head().await?));
+        }
+        match self.swap(base, next)? {
+            CommitOutcome::Committed(head) => self.landed(&head, commit).map(CommitOutcome::Committed),
+            other => Ok(other),
+        }
     }
 
     async fn settle(&self, base: &TableState, commit: &Commit) -> Result<CommitOutcome> {
-        let newest = self.slot.newest();
-        if newest.has_commit(&commit.commit_id) {
-            return Ok(CommitOutcome::Committed(newest.head(&self.slot.location)));
+        let head = self.head().await?;
+        match view(&head)?.metadata.version_of(commit) {
+            Some(_) => self.landed(&head, commit).map(CommitOutcome::Committed),
+            None => self.commit(base, commit).await,
         }
-        self.commit(base, commit).await
     }
 
     async fn set_tag(&self, base: &TableState, tag: &str, version: Option<VersionId>) -> Result<CommitOutcome> {
@@ -129,6 +143,14 @@ impl TableFormat for MemoryTable {
 }
 
 impl MemoryTable {
+    /// The state that a commit made.
+    fn landed(&self, head: &TableState, commit: &Commit) -> Result<TableState> {
+        match (commit.target, view(head)?.metadata.version_of(commit)) {
+            (Target::Aside { .. }, Some(version)) => view(head)?.metadata.at(&head.location, version),
+            _ => Ok(head.clone()),
+        }
+    }
+
     /// Replaces the metadata that `base` is of, unless it has been replaced already.
     fn swap(&self, base: &TableState, next: Metadata) -> Result<CommitOutcome> {
         let fault = self.faults.begin(Operation::Swap, &self.slot.name.to_string());
@@ -137,7 +159,7 @@ impl MemoryTable {
         }
         let base = view(base)?;
         let mut newest = self.slot.lock();
-        if !Arc::ptr_eq(&newest, &base.metadata) || !base.is_head() {
+        if !Arc::ptr_eq(&newest, &base.metadata) {
             return Ok(CommitOutcome::Conflict(newest.head(&self.slot.location)));
         }
         *newest = Arc::new(next);

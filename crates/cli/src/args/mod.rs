@@ -6,6 +6,7 @@ mod load;
 mod query;
 mod setup;
 mod sync;
+mod tag;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub(crate) use load::{DialectArg, DumpFormat, LoadArgs, SchemaArgs, TableFormatA
 pub(crate) use query::QueryArgs;
 pub(crate) use setup::{AddArgs, DemoArgs, InitArgs};
 pub(crate) use sync::{ChangeFormat, LimitArgs, OnError, RunArgs, SyncArgs};
+pub(crate) use tag::{TagArgs, TagCommand, TagCreateArgs, TagDeleteArgs, TagListArgs};
 
 const ABOUT: &str = "Keeps Apache Iceberg tables in step with operational databases";
 
@@ -124,6 +126,8 @@ pub(crate) enum Command {
     /// Lists the events after --since and up to --until by event time, with the row of their key before and after. The
     /// rows as of --since with these changes applied are the rows as of --until.
     Changes(ChangesArgs),
+    /// Keep past moments of tables as tags that any engine reads
+    Tag(TagArgs),
     /// List the snapshots of a table, newest first
     History(TableArgs),
     /// Show the columns, key and properties of a table

@@ -7,7 +7,7 @@ use waterline_core::dump::{CsvOptions, DumpFormat, DumpOptions, Header};
 use waterline_core::error::{Error, Result};
 use waterline_core::moments::parse_dump_moment;
 use waterline_core::table::TableName;
-use waterline_engine::load::{Existing, LoadRequest, adopt_table};
+use waterline_engine::load::{Existing, Landed, LoadRequest, adopt_table};
 use waterline_engine::progress::Progress;
 
 use crate::args::LoadArgs;
@@ -31,11 +31,16 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &LoadArgs) -> Result<()
     let loaded = waterline_engine::load::load(&lake, &load_request(&request)?, &progress as &dyn Progress).await?;
     let counts = TableCounts {
         rows_read: loaded.rows,
-        inserted: loaded.rows,
+        inserted: if loaded.landed == Landed::Table { loaded.rows } else { 0 },
         files_written: loaded.files + loaded.merge.files,
         bytes_written: loaded.bytes + loaded.merge.bytes,
         ..TableCounts::default()
     };
+    match loaded.landed {
+        Landed::Table => {}
+        Landed::Aside => context.printer.note("The dump is kept as an older state; the table's rows are as they were."),
+        Landed::Known => context.printer.note("The table has this state of that moment already."),
+    }
     let table = TableReport { table: loaded.table, counts, stages: Vec::new(), complete_until_us: None, error: None };
     let elapsed = Duration::from_micros(u64::try_from(context.env.clock.now_us() - started_us).unwrap_or(0));
     context.printer.report(&SyncReport { tables: vec![table], elapsed, ..SyncReport::default() })

@@ -12,6 +12,7 @@ mod quarantine;
 mod query;
 mod status;
 mod sync;
+mod tag;
 
 use crate::args::{Cli, Command};
 use crate::context::Context;
@@ -30,6 +31,7 @@ pub(crate) async fn dispatch(Cli { global, command }: Cli, host: &mut Host) -> R
         Command::Run(args) => sync::run(&mut context(host), &args).await,
         Command::Query(args) => query::run(&mut context(host), &args).await,
         Command::Changes(args) => changes::run(&mut context(host), &args).await,
+        Command::Tag(args) => tag::run(&mut context(host), &args).await,
         Command::History(args) => history::run(&mut context(host), &args).await,
         Command::Describe(args) => describe::run(&mut context(host), &args).await,
         Command::Files(args) => files::run(&mut context(host), &args).await,

@@ -28,7 +28,7 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &StatusArgs) -> Result<
 }
 
 /// Tables by their own names, changelogs aside. A name that matches nothing is an error.
-fn selected(all: &[TableName], patterns: &[String]) -> Result<BTreeSet<TableName>> {
+pub(super) fn selected(all: &[TableName], patterns: &[String]) -> Result<BTreeSet<TableName>> {
     let mirrors: BTreeSet<TableName> = all.iter().map(|name| name.mirror().unwrap_or_else(|| name.clone())).collect();
     if patterns.is_empty() {
         return Ok(mirrors);

@@ -262,7 +262,7 @@ fn overlay(source: &mut SourceSettings, args: &LimitArgs) -> Result<()> {
     Ok(())
 }
 
-fn with_memory(mut limits: Limits, memory: Option<&str>) -> Result<Limits> {
+pub(crate) fn with_memory(mut limits: Limits, memory: Option<&str>) -> Result<Limits> {
     if let Some(text) = memory {
         limits.memory_bytes = text.parse::<Size>().map_err(|e| e.with("option", "--memory-limit"))?.0;
     }

@@ -72,7 +72,8 @@ impl Walk<'_> {
                 None => self.folding.apply(*row)?,
             }
         }
-        let mut groups_apart: BTreeMap<usize, (Vec<u32>, Vec<KeyId>)> = disordered.into_iter().map(|group| (group, Default::default())).collect();
+        let mut groups_apart: BTreeMap<usize, (Vec<u32>, Vec<KeyId>)> =
+            disordered.into_iter().map(|group| (group, Default::default())).collect();
         for (row, group) in order.iter().zip(&groups.of_event) {
             match group {
                 Some(group) => groups_apart.get_mut(group).into_iter().for_each(|(rows, _)| rows.push(*row)),

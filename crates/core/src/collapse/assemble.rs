@@ -8,8 +8,8 @@ use arrow::compute::{interleave, take};
 
 use super::fold::{Cell, Image, Slot};
 use super::{Collapsed, Outcome, source_columns};
-use crate::conform::conform_batch;
 use crate::change::ChangeBatch;
+use crate::conform::conform_batch;
 use crate::error::Result;
 use crate::key::KeyId;
 use crate::schema::TableSchema;

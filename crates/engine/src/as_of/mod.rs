@@ -11,7 +11,7 @@ mod rows;
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
-use waterline_core::as_of::{Answerable, Base, Cut, Plan, plan};
+use waterline_core::as_of::{Answerable, Base, Cut, Plan, plan_upto};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{TableState, table_schema};
 use waterline_core::record::{BatchOrdinal, LogCounts, log_header};
@@ -71,6 +71,11 @@ pub struct Explanation {
 impl AsOf {
     /// Chooses epoch and base. Fails with [`ErrorKind::NotAnswerable`] where T lies outside of what the table answers.
     pub async fn open(lake: &Lake, table: &TableName, cut: &Cut, limits: &Limits) -> Result<Self> {
+        Self::open_upto(lake, table, cut, None, limits).await
+    }
+
+    /// [`Self::open`] where the last log batch that counts is fixed already.
+    pub(crate) async fn open_upto(lake: &Lake, table: &TableName, cut: &Cut, upto: Option<BatchOrdinal>, limits: &Limits) -> Result<Self> {
         let mirror = lake.table(table).await?;
         let changelog = lake.catalog.open(&table.changelog()).await?.ok_or_else(|| {
             Error::new(
@@ -81,15 +86,27 @@ impl AsOf {
         })?;
         let pair = Pair { mirror, changelog };
         let mirror = pair.mirror.head().await?;
+        Self::of(lake, pair, mirror, cut, upto, limits).await.map_err(|e| e.with("table", table))
+    }
+
+    /// [`Self::open_upto`] by a state of the mirror.
+    pub(crate) async fn of(
+        lake: &Lake,
+        pair: Pair,
+        mirror: TableState,
+        cut: &Cut,
+        upto: Option<BatchOrdinal>,
+        limits: &Limits,
+    ) -> Result<Self> {
         let log = pair.changelog.head().await?;
-        let plan = plan(&mirror, &log, cut).map_err(|e| e.with("table", table))?;
+        let plan = plan_upto(&mirror, &log, cut, upto)?;
         let (schema, counts) = (table_schema(&mirror)?, log_header(&log)?.counts);
         Ok(Self { lake: lake.clone(), pair, plan, mirror, log, counts, schema, limits: *limits, state: OnceCell::new() })
     }
 
     /// The same table at another cut, by what was known of it when it was opened.
     pub fn at(&self, cut: &Cut) -> Result<Self> {
-        let plan = plan(&self.mirror, &self.log, cut).map_err(|e| e.with("table", self.pair.mirror.name()))?;
+        let plan = plan_upto(&self.mirror, &self.log, cut, Some(self.plan.upto)).map_err(|e| e.with("table", self.pair.mirror.name()))?;
         Ok(Self {
             lake: self.lake.clone(),
             pair: self.pair.clone(),
@@ -101,6 +118,10 @@ impl AsOf {
             limits: self.limits,
             state: OnceCell::new(),
         })
+    }
+
+    pub(crate) fn past(&self) -> Past<'_> {
+        Past { lake: &self.lake, pair: &self.pair, mirror: &self.mirror, log: &self.log, counts: self.counts, schema: &self.schema }
     }
 
     pub fn plan(&self) -> &Plan {
@@ -150,10 +171,6 @@ impl AsOf {
     /// The events of the epoch up to the moment.
     pub(crate) fn window(&self) -> Window {
         Window { until_us: Some(self.plan.at_us), ..Window::since(&self.plan.baseline.baseline, self.plan.upto) }
-    }
-
-    pub(crate) fn past(&self) -> Past<'_> {
-        Past { lake: &self.lake, pair: &self.pair, mirror: &self.mirror, log: &self.log, counts: self.counts, schema: &self.schema }
     }
 }
 

@@ -58,8 +58,8 @@ impl Gone {
         self.0.get(path)
     }
 
-    pub(crate) fn into_map(self) -> BTreeMap<String, RoaringTreemap> {
-        self.0
+    pub(crate) fn to_map(&self) -> BTreeMap<String, RoaringTreemap> {
+        self.0.clone()
     }
 }
 

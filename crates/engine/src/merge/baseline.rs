@@ -9,7 +9,8 @@ use arrow::compute::filter_record_batch;
 use futures::TryStreamExt;
 use waterline_core::change::{ChangeBatch, OP, Op};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, NewDataFile, Operation, Removal, TableFormat, TableState};
+use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, NewDataFile, Operation, Removal, TableFormat, TableState, Target};
+use waterline_core::place::anchor_of;
 use waterline_core::record::{Baseline, Kind, RECORD, Record, RunBaseline, SnapshotRun, log_header, record_of};
 use waterline_core::sequence::position_of;
 use waterline_core::value::Value;
@@ -22,7 +23,7 @@ use crate::read::Deletes;
 use crate::write::DataWriter;
 
 /// Makes the run the mirror's baseline. Where the mirror holds just the run, its rows stay; else they are written anew,
-/// and everything newer is folded again. A lost race leaves the decision to the caller's next look.
+/// and everything newer is folded again.
 pub(super) async fn take_run(lake: &Lake, pair: &Pair, base: &TableState, record: &Record, run: &SnapshotRun) -> Result<()> {
     let holds_just_the_run = record.is_initial() && live_rows(lake, &pair.mirror, base).await? == run.reads;
     let baseline = |upto| Baseline {
@@ -33,13 +34,13 @@ pub(super) async fn take_run(lake: &Lake, pair: &Pair, base: &TableState, record
     };
     if holds_just_the_run {
         let record = Record { kind: Kind::Baseline, baseline: baseline(record.folded), ..record.clone() };
-        return commit(lake, &pair.mirror, base, &record, Vec::new(), Removal::Nothing).await;
+        return commit(lake, &pair.mirror, base, &record, BaselineRows::Kept).await;
     }
     let log = pair.changelog.head().await?;
     let add = write_run(lake, pair, &log, base, run).await?;
     let baseline = baseline(log_header(&log)?.batch);
     let record = Record { kind: Kind::Baseline, lineage: record.lineage, baseline, ..Record::initial() };
-    commit(lake, &pair.mirror, base, &record, add, Removal::All).await
+    commit(lake, &pair.mirror, base, &record, BaselineRows::Replaced(&add)).await
 }
 
 /// Takes the rows that a table has now as its baseline, of a known moment or of an unknown one.
@@ -50,37 +51,49 @@ pub(crate) async fn adopt(lake: &Lake, mirror: &Arc<dyn TableFormat>, base: &Tab
     let anchor = at_us.map_or_else(|| format!("waterline/adopted-{}", version.0), anchor_of);
     let baseline = Baseline { at_us, until_us: None, anchor: Some(anchor), run: None };
     let record = Record { kind: Kind::Baseline, lineage, baseline, ..Record::initial() };
-    commit(lake, mirror, base, &record, Vec::new(), Removal::Nothing).await
+    commit(lake, mirror, base, &record, BaselineRows::Kept).await
 }
 
-/// Tag of the anchor of a baseline.
-pub(crate) fn anchor_of(at_us: i64) -> String {
-    format!("waterline/baseline-{at_us}")
+/// What a baseline does to the rows of the table.
+pub(crate) enum BaselineRows<'a> {
+    /// They are the baseline's.
+    Kept,
+    /// They are those of the baseline, whose anchor is there, with later events folded onto it.
+    FoldedUpon,
+    /// These are there instead.
+    Replaced(&'a [NewDataFile]),
+    /// Nothing: these lie beside them.
+    Aside(&'a [NewDataFile]),
 }
 
-async fn commit(
-    lake: &Lake,
-    mirror: &Arc<dyn TableFormat>,
-    base: &TableState,
-    record: &Record,
-    add: Vec<NewDataFile>,
-    remove: Removal,
-) -> Result<()> {
-    let json = record.to_json()?;
-    let keeps_rows = remove == Removal::Nothing;
-    let commit = Commit {
+/// A snapshot with the record of a baseline. The table has the same record in its properties, but not that of a snapshot aside.
+pub(crate) fn baseline_commit(lake: &Lake, base: &TableState, record: &Record, rows: &BaselineRows<'_>) -> Result<Commit> {
+    let is_empty = base.version.is_none();
+    let (target, operation, add, remove) = match rows {
+        BaselineRows::Kept | BaselineRows::FoldedUpon => (Target::Main, Operation::Replace, [].as_slice(), Removal::Nothing),
+        BaselineRows::Replaced(add) if is_empty => (Target::Main, Operation::Append, *add, Removal::Nothing),
+        BaselineRows::Replaced(add) => (Target::Main, Operation::Overwrite, *add, Removal::All),
+        BaselineRows::Aside(add) => (Target::Aside { parent: None }, Operation::Append, *add, Removal::Nothing),
+    };
+    let recorded = BTreeMap::from([(RECORD.to_owned(), record.to_json()?)]);
+    Ok(Commit {
         commit_id: lake.env.ids.uuid().to_string(),
-        operation: if keeps_rows { Operation::Replace } else { Operation::Overwrite },
-        add,
+        target,
+        operation,
+        add: add.to_vec(),
         delete_rows: BTreeMap::new(),
         remove,
-        summary: BTreeMap::from([(RECORD.to_owned(), json.clone())]),
-        properties: BTreeMap::from([(RECORD.to_owned(), json)]),
-        tags: record.baseline.anchor.iter().cloned().collect(),
+        properties: if target == Target::Main { recorded.clone() } else { BTreeMap::new() },
+        summary: recorded,
+        tags: record.baseline.anchor.iter().filter(|_| !matches!(rows, BaselineRows::FoldedUpon)).cloned().collect(),
         now_ms: lake.env.clock.now_ms(),
-    };
-    match attempt(mirror, base, &commit).await? {
-        Attempt::Committed | Attempt::Lost(_) => Ok(()),
+    })
+}
+
+/// A lost race leaves the decision to the caller's next look.
+async fn commit(lake: &Lake, mirror: &Arc<dyn TableFormat>, base: &TableState, record: &Record, rows: BaselineRows<'_>) -> Result<()> {
+    match attempt(mirror, base, &baseline_commit(lake, base, record, &rows)?).await? {
+        Attempt::Committed(_) | Attempt::Lost(_) => Ok(()),
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use roaring::RoaringTreemap;
 use waterline_core::change::Op;
 use waterline_core::error::{Error, ErrorKind, Result};
-use waterline_core::format::{Commit, DataFile, NewDataFile, Operation, Removal, TableFormat, TableState};
+use waterline_core::format::{Commit, DataFile, NewDataFile, Operation, Removal, TableFormat, TableState, Target};
 use waterline_core::record::{Kind, LogHeader, RECORD, Record, log_header, record_of};
 use waterline_core::schema::TableSchema;
 
@@ -115,7 +115,7 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
         };
         let fold = Fold::new(lake, pair, base, record, &pending, limits)?;
         match fold.run(&mut counts).await? {
-            Attempt::Committed => lost = 0,
+            Attempt::Committed(_) => lost = 0,
             Attempt::Lost(_) => lost += 1,
         }
         if logged.is_some_and(|batch| batch.header.batch == pending.upto && batch.header.run.is_none()) && lost == 0 {
@@ -204,6 +204,7 @@ impl<'a> Fold<'a> {
         let deletes = !change.touched.is_empty() || change.remove != Removal::Nothing;
         let commit = Commit {
             commit_id: self.lake.env.ids.uuid().to_string(),
+            target: Target::Main,
             operation: if deletes { Operation::Overwrite } else { Operation::Append },
             summary: BTreeMap::from([(RECORD.to_owned(), record.clone())]),
             properties: BTreeMap::from([(RECORD.to_owned(), record)]),
@@ -215,7 +216,7 @@ impl<'a> Fold<'a> {
         };
         let attempt = attempt(&self.pair.mirror, &self.base, &commit).await?;
         counts.stages.commit += self.since(started);
-        if let Attempt::Committed = attempt {
+        if let Attempt::Committed(_) = attempt {
             counts.commits += 1;
             counts.inserted += change.inserted;
             counts.updated += change.updated;

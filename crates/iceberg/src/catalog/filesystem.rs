@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use uuid::Uuid;
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Catalog, TableDefinition, TableFormat};
+use waterline_core::format::{Catalog, TableDefinition, TableFormat, TableState};
 use waterline_core::table::TableName;
 use waterline_env::Env;
 
@@ -67,6 +67,10 @@ impl Catalog for FilesystemCatalog {
     async fn open(&self, name: &TableName) -> Result<Option<Arc<dyn TableFormat>>> {
         let folder = self.folder(name);
         Ok(folder.newest().await?.map(|_| self.table(name, folder)))
+    }
+
+    fn preview(&self, name: &TableName, definition: &TableDefinition) -> Result<TableState> {
+        create::preview(definition, &self.folder(name).location, &self.env)
     }
 
     async fn create(&self, name: &TableName, definition: &TableDefinition) -> Result<Arc<dyn TableFormat>> {

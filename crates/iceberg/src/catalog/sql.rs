@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use uuid::Uuid;
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Catalog, TableDefinition, TableFormat};
+use waterline_core::format::{Catalog, TableDefinition, TableFormat, TableState};
 use waterline_core::table::TableName;
 use waterline_env::Env;
 
@@ -84,6 +84,10 @@ impl Catalog for SqlCatalog {
         Ok(found.map(|_| self.inner.clone().table(name)))
     }
 
+    fn preview(&self, name: &TableName, definition: &TableDefinition) -> Result<TableState> {
+        create::preview(definition, &self.inner.location(name), &self.inner.env)
+    }
+
     async fn create(&self, name: &TableName, definition: &TableDefinition) -> Result<Arc<dyn TableFormat>> {
         if self.inner.find(name).await?.is_none() {
             self.inner.create(name, definition).await?;
@@ -107,6 +111,11 @@ impl Inner {
         Arc::new(IcebergTable::new(name.clone(), Arc::new(pointer), env))
     }
 
+    /// Folder of a new table.
+    fn location(&self, name: &TableName) -> String {
+        format!("{}/{}/{}", self.warehouse, name.namespace(), name.name())
+    }
+
     fn only_tables(&self, sql: &str) -> String {
         format!("{sql}{}", if self.has_types { ONLY_TABLES } else { "" })
     }
@@ -122,7 +131,7 @@ impl Inner {
 
     /// Whoever inserts the row first has made the table.
     async fn create(&self, name: &TableName, definition: &TableDefinition) -> Result<()> {
-        let location = format!("{}/{}/{}", self.warehouse, name.namespace(), name.name());
+        let location = self.location(name);
         let table = create::new_table(definition, &location, &self.env)?;
         let codec = metadata::codec(&table)?;
         let file = NewFile {

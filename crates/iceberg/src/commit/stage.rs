@@ -8,7 +8,7 @@ use iceberg::spec::{
 };
 use uuid::Uuid;
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{COMMIT_ID, Commit, Operation, Removal};
+use waterline_core::format::{COMMIT_ID, Commit, Operation, Removal, Target, VersionId};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::commit::data_file;
@@ -43,7 +43,7 @@ pub(crate) async fn stage(sources: Sources<'_>, base: &IcebergState, commit: &Co
     let table = &base.metadata.table;
     base.metadata.ensure_writable()?;
     partition::ensure_writable(table)?;
-    let parent = base.snapshot.as_deref();
+    let parent = parent(base, commit.target)?;
     let listed = match parent {
         Some(parent) => sources.manifests.list(table, parent).await?,
         None => Vec::new(),
@@ -53,6 +53,14 @@ pub(crate) async fn stage(sources: Sources<'_>, base: &IcebergState, commit: &Co
     let kept = if changes_live_files { attempt.change(sources, listed).await? } else { listed };
     let kept = attempt.merge(sources, kept).await?;
     attempt.finish(parent, kept).await
+}
+
+/// The snapshot that the new one is a child of.
+fn parent(base: &IcebergState, target: Target) -> Result<Option<&Snapshot>> {
+    let Target::Aside { parent } = target else { return Ok(base.snapshot.as_deref()) };
+    let missing = |id| Error::not_found("the table has no such snapshot").with("snapshot", id).with("file", &base.metadata.location);
+    let snapshot = |VersionId(id)| base.metadata.table.snapshot_by_id(id).ok_or_else(|| missing(id));
+    Ok(parent.map(snapshot).transpose()?.map(AsRef::as_ref))
 }
 
 struct Attempt<'a> {
@@ -172,8 +180,12 @@ impl<'a> Attempt<'a> {
             let properties = self.commit.properties.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
             builder = builder.set_properties(properties).map_err(|e| Error::usage("not a property that a table can have").caused_by(e))?;
         }
-        // `set_branch_snapshot` keeps the retention of the branch.
-        builder = builder.set_branch_snapshot(snapshot, MAIN_BRANCH).map_err(refused)?;
+        builder = match self.commit.target {
+            // Keeps the retention of the branch.
+            Target::Main => builder.set_branch_snapshot(snapshot, MAIN_BRANCH),
+            Target::Aside { .. } => builder.add_snapshot(snapshot),
+        }
+        .map_err(refused)?;
         for tag in &self.commit.tags {
             refs::ensure_tag(self.base, tag)?;
             builder = builder.set_ref(tag, refs::tag_of(self.snapshot_id)).map_err(refused)?;

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use roaring::RoaringTreemap;
 use tempfile::TempDir;
-use waterline_core::format::{Catalog, Commit, CommitOutcome, NewDataFile, Operation, Removal, TableDefinition, TableFormat, TableState};
+use waterline_core::format::{
+    Catalog, Commit, CommitOutcome, NewDataFile, Operation, Removal, TableDefinition, TableFormat, TableState, Target,
+};
 use waterline_core::table::TableName;
 use waterline_core::value::Value;
 use waterline_env::{Clock, Env};
@@ -90,6 +92,7 @@ pub fn definition(version: u8, partition_by: &[&str]) -> TableDefinition {
 pub fn commit(id: &str, operation: Operation) -> Commit {
     Commit {
         commit_id: id.into(),
+        target: Target::Main,
         operation,
         add: Vec::new(),
         delete_rows: BTreeMap::new(),

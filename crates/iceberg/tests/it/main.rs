@@ -5,6 +5,7 @@ mod foreign;
 mod lake;
 mod rows;
 
+mod aside;
 mod commits;
 mod creation;
 mod other_writers;

@@ -91,6 +91,21 @@ pub(super) async fn a_table_exists_once_created(subject: &Subject) -> Result<()>
     Ok(())
 }
 
+/// Files that are written for a table to be are its own once it is made.
+pub(super) async fn a_table_can_be_written_before_it_is_made(subject: &Subject) -> Result<()> {
+    let (name, definition) = (name("shop.orders"), definition(subject, &["bucket(4, id)"]));
+    let planned = subject.catalog.preview(&name, &definition)?;
+    assert!(subject.catalog.open(&name).await?.is_none() && subject.catalog.list().await?.is_empty());
+    assert_eq!((planned.version, planned.history.len()), (None, 0));
+    let lake = Lake { subject, table: subject.catalog.create(&name, &definition).await? };
+    let made = lake.head().await?;
+    assert_eq!(
+        (&planned.location, &planned.schema, &planned.keys, &planned.partition_by, &planned.properties),
+        (&made.location, &made.schema, &made.keys, &made.partition_by, &made.properties)
+    );
+    Ok(())
+}
+
 pub(super) async fn creators_who_race_get_one_table(subject: &Subject) -> Result<()> {
     let creators = join_all((0..6).map(|_| Lake::create(subject))).await;
     let lakes = creators.into_iter().collect::<Result<Vec<_>>>()?;

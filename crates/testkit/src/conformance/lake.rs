@@ -6,7 +6,7 @@ use std::sync::Arc;
 use roaring::RoaringTreemap;
 use waterline_core::error::Result;
 use waterline_core::format::{
-    Commit, CommitOutcome, DataFile, KeepAll, NewDataFile, Operation, Removal, TableDefinition, TableFormat, TableState,
+    Commit, CommitOutcome, DataFile, KeepAll, NewDataFile, Operation, Removal, TableDefinition, TableFormat, TableState, Target,
 };
 use waterline_core::partition::PartitionField;
 use waterline_core::table::TableName;
@@ -69,6 +69,7 @@ impl<'a> Lake<'a> {
     pub(super) fn commit(&self, operation: Operation) -> Commit {
         Commit {
             commit_id: self.env().ids.uuid().to_string(),
+            target: Target::Main,
             operation,
             add: Vec::new(),
             delete_rows: BTreeMap::new(),

@@ -83,11 +83,11 @@ async fn unanswered(lake: &Lake<'_>, base: &TableState, lost: Lost) -> Result<Op
     }
 }
 
-fn landings(state: &TableState, commit: &Commit) -> usize {
+pub(super) fn landings(state: &TableState, commit: &Commit) -> usize {
     state.history.iter().filter(|info| info.summary.get(COMMIT_ID) == Some(&commit.commit_id)).count()
 }
 
-async fn expect_once(lake: &Lake<'_>, commit: &Commit) -> Result<()> {
+pub(super) async fn expect_once(lake: &Lake<'_>, commit: &Commit) -> Result<()> {
     assert_eq!(landings(&lake.head().await?, commit), 1, "the commit is in the history once");
     Ok(())
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use roaring::RoaringTreemap;
 use waterline_core::error::Error;
 use waterline_core::format::{
-    Commit, CommitOutcome, DataFile, FilePruner, FileSummary, KeepAll, Removal, TableDefinition, TableFormat, TableState, VersionId,
+    Commit, CommitOutcome, DataFile, FilePruner, FileSummary, KeepAll, Removal, TableDefinition, TableFormat, TableState, Target, VersionId,
 };
 use waterline_core::table::TableName;
 use waterline_core::value::Value;
@@ -42,10 +42,12 @@ enum Flaw {
     UpperBoundsOfTextAreCut,
     NullPartitionsAreText,
     IgnoresThePruner,
+    AsideIsOnMain,
+    AsideIsOnTheHead,
 }
 
 /// Flaws, each with a check that fails for it.
-const FLAWS: [(Flaw, &str); 17] = [
+const FLAWS: [(Flaw, &str); 19] = [
     (Flaw::RebasesSilently, "conflicts::a_stale_commit_leaves_nothing"),
     (Flaw::ForgetsEarlierDeletes, "deletes::deletes_of_one_file_add_up"),
     (Flaw::DeletesOffByOne, "deletes::deleted_rows_are_gone"),
@@ -63,6 +65,8 @@ const FLAWS: [(Flaw, &str); 17] = [
     (Flaw::UpperBoundsOfTextAreCut, "pruning::bounds_contain_extreme_values"),
     (Flaw::NullPartitionsAreText, "pruning::partition_values_come_back"),
     (Flaw::IgnoresThePruner, "pruning::nothing_is_kept_against_the_pruner"),
+    (Flaw::AsideIsOnMain, "aside::an_older_version_is_gone_on_from"),
+    (Flaw::AsideIsOnTheHead, "aside::an_older_version_is_gone_on_from"),
 ];
 
 #[derive(Debug)]
@@ -91,15 +95,21 @@ impl Catalog for FlawedCatalog {
         Ok(self.0.open(name).await?.map(|table| self.flawed(table)))
     }
 
+    fn preview(&self, name: &TableName, definition: &TableDefinition) -> Result<TableState> {
+        self.0.preview(name, definition)
+    }
+
     async fn create(&self, name: &TableName, definition: &TableDefinition) -> Result<Arc<dyn TableFormat>> {
         Ok(self.flawed(self.0.create(name, definition).await?))
     }
 }
 
 impl FlawedTable {
-    fn bent(&self, commit: &Commit) -> Commit {
+    fn bent(&self, base: &TableState, commit: &Commit) -> Commit {
         let mut commit = commit.clone();
         match self.flaw {
+            Flaw::AsideIsOnMain => commit.target = Target::Main,
+            Flaw::AsideIsOnTheHead if commit.target != Target::Main => commit.target = Target::Aside { parent: base.version },
             Flaw::DeletesOffByOne => {
                 commit.delete_rows.values_mut().for_each(|rows| *rows = rows.iter().map(|row| row.saturating_sub(1)).collect())
             }
@@ -191,7 +201,7 @@ impl TableFormat for FlawedTable {
     }
 
     async fn commit(&self, base: &TableState, commit: &Commit) -> Result<CommitOutcome> {
-        let commit = self.bent(commit);
+        let commit = self.bent(base, commit);
         self.newest_deletes.lock().unwrap_or_else(PoisonError::into_inner).extend(commit.delete_rows.clone());
         match (self.inner.commit(base, &commit).await?, self.flaw) {
             (CommitOutcome::Conflict(newest), Flaw::RebasesSilently) => self.inner.commit(&newest, &commit).await,

@@ -9,7 +9,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use roaring::RoaringTreemap;
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{
-    Bounds, COMMIT_ID, Commit, DataFile, DeleteState, FileSummary, NewDataFile, Ref, RefKind, Removal, TableDefinition, TableState,
+    Bounds, COMMIT_ID, Commit, DataFile, DeleteState, FileSummary, NewDataFile, Ref, RefKind, Removal, TableDefinition, TableState, Target,
     VersionId, VersionInfo,
 };
 use waterline_core::partition::PartitionField;
@@ -24,8 +24,10 @@ pub(super) struct Metadata {
     keys: Vec<String>,
     partition_by: Vec<PartitionField>,
     properties: BTreeMap<String, String>,
-    /// Oldest first, each the parent of the next.
+    /// Oldest first.
     snapshots: Vec<Arc<Snapshot>>,
+    /// Head of the main branch.
+    main: Option<Arc<Snapshot>>,
     tags: BTreeMap<String, VersionId>,
 }
 
@@ -64,12 +66,13 @@ impl Metadata {
             partition_by: definition.partition_by.clone(),
             properties: definition.properties.clone(),
             snapshots: Vec::new(),
+            main: None,
             tags: BTreeMap::new(),
         })
     }
 
     pub(super) fn head(self: &Arc<Self>, location: &str) -> TableState {
-        self.state(location, self.snapshots.last().cloned(), self.schema.clone())
+        self.state(location, self.main.clone(), self.schema.clone())
     }
 
     pub(super) fn at(self: &Arc<Self>, location: &str, version: VersionId) -> Result<TableState> {
@@ -77,8 +80,10 @@ impl Metadata {
         Ok(self.state(location, Some(snapshot.clone()), snapshot.schema.clone()))
     }
 
-    pub(super) fn has_commit(&self, commit_id: &str) -> bool {
-        self.snapshots.iter().any(|snapshot| snapshot.info.summary.get(COMMIT_ID).is_some_and(|id| id == commit_id))
+    /// The version that a commit made.
+    pub(super) fn version_of(&self, commit: &Commit) -> Option<VersionId> {
+        let is_own = |snapshot: &&Arc<Snapshot>| snapshot.info.summary.get(COMMIT_ID) == Some(&commit.commit_id);
+        self.snapshots.iter().find(is_own).map(|snapshot| snapshot.info.version)
     }
 
     pub(super) fn with_schema(&self, grown: &TableSchema) -> Self {
@@ -104,10 +109,11 @@ impl Metadata {
     fn state(self: &Arc<Self>, location: &str, snapshot: Option<Arc<Snapshot>>, schema: SchemaRef) -> TableState {
         let mut refs: BTreeMap<String, Ref> =
             self.tags.iter().map(|(tag, version)| (tag.clone(), Ref { version: *version, kind: RefKind::Tag })).collect();
-        refs.extend(self.snapshots.last().map(|head| ("main".into(), Ref { version: head.info.version, kind: RefKind::Branch })));
+        refs.extend(self.main.as_ref().map(|head| ("main".into(), Ref { version: head.info.version, kind: RefKind::Branch })));
         TableState {
             version: snapshot.as_ref().map(|snapshot| snapshot.info.version),
             location: location.to_owned(),
+            metadata_location: None,
             schema,
             keys: self.keys.clone(),
             partition_by: self.partition_by.clone(),
@@ -120,10 +126,10 @@ impl Metadata {
 }
 
 impl View {
-    /// Whether nothing is newer in the metadata that the state was read from.
-    pub(super) fn is_head(&self) -> bool {
+    /// Whether a commit can go onto the state: the main branch only moves on from its head.
+    pub(super) fn can_carry(&self, target: Target) -> bool {
         let version = |snapshot: &Arc<Snapshot>| snapshot.info.version;
-        self.snapshot.as_ref().map(version) == self.metadata.snapshots.last().map(version)
+        matches!(target, Target::Aside { .. }) || self.snapshot.as_ref().map(version) == self.metadata.main.as_ref().map(version)
     }
 
     pub(super) fn data_files<'a>(&'a self, state: &'a TableState) -> impl Iterator<Item = DataFile> + 'a {
@@ -133,26 +139,36 @@ impl View {
 
     /// The metadata with one more snapshot.
     pub(super) fn commit(&self, commit: &Commit) -> Result<Metadata> {
+        commit.check()?;
         let mut next = self.metadata.as_ref().clone();
-        let parent = next.snapshots.last().map(|snapshot| &snapshot.info);
+        let parent = match commit.target {
+            Target::Main => next.main.clone(),
+            Target::Aside { parent } => parent.map(|version| next.snapshot(version).cloned()).transpose()?,
+        };
         let version = version_of(&commit.commit_id);
         let mut summary = commit.summary.clone();
         summary.insert(COMMIT_ID.into(), commit.commit_id.clone());
+        let newest = next.snapshots.last();
         let info = VersionInfo {
             version,
-            parent: parent.map(|parent| parent.version),
-            committed_at_ms: parent.map_or(commit.now_ms, |parent| commit.now_ms.max(parent.committed_at_ms + 1)),
+            parent: parent.as_ref().map(|parent| parent.info.version),
+            committed_at_ms: newest.map_or(commit.now_ms, |newest| commit.now_ms.max(newest.info.committed_at_ms + 1)),
             operation: commit.operation,
             summary,
         };
-        next.snapshots.push(Arc::new(Snapshot { info, schema: next.schema.clone(), files: self.files_after(commit)? }));
+        let files = self.files_after(parent.as_deref(), commit)?;
+        let snapshot = Arc::new(Snapshot { info, schema: next.schema.clone(), files });
+        if commit.target == Target::Main {
+            next.main = Some(snapshot.clone());
+        }
+        next.snapshots.push(snapshot);
         next.properties.extend(commit.properties.clone());
         next.tags.extend(commit.tags.iter().map(|tag| (tag.clone(), version)));
         Ok(next)
     }
 
-    fn files_after(&self, commit: &Commit) -> Result<BTreeMap<String, LiveFile>> {
-        let mut files = self.metadata.snapshots.last().map(|head| head.files.clone()).unwrap_or_default();
+    fn files_after(&self, parent: Option<&Snapshot>, commit: &Commit) -> Result<BTreeMap<String, LiveFile>> {
+        let mut files = parent.map(|parent| parent.files.clone()).unwrap_or_default();
         for (path, rows) in &commit.delete_rows {
             files.get_mut(path).ok_or_else(|| not_live(path))?.delete(rows)?;
         }

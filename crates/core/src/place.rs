@@ -1,0 +1,49 @@
+//! Where a dump goes among what a table already knows of the past (DESIGN.md rule 10).
+
+use crate::error::Result;
+use crate::format::TableState;
+use crate::moments::DumpMoment;
+use crate::record::{Baseline, Kind, LogHeader, own_record, record_of};
+
+/// How the tags of baselines of a known time begin; the time in microseconds follows.
+const BASELINE_TAG: &str = "waterline/baseline-";
+
+/// Tag of the anchor of a baseline.
+pub fn anchor_of(at_us: i64) -> String {
+    format!("{BASELINE_TAG}{at_us}")
+}
+
+/// Where the rows of a dump go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing is known of its moment or a later one: they become the table's rows.
+    Head,
+    /// Into the epoch that the table's own rows are of.
+    NewestEpoch,
+    /// Before a baseline that is there: they become an older state of the table.
+    Past,
+}
+
+/// Decides by the baselines that tags name, and by what is folded and logged.
+pub fn place(mirror: &TableState, log: &LogHeader, at: DumpMoment) -> Result<Place> {
+    for baseline in baselines(mirror) {
+        if baseline?.at_us > Some(at.at_us) {
+            return Ok(Place::Past);
+        }
+    }
+    let Some(record) = record_of(mirror)?.filter(|record| !record.is_initial()) else { return Ok(Place::Head) };
+    let known = [record.baseline.at_us, record.event_time_max_us, log.event_time_max_us, log.watermark_us];
+    Ok(if known.into_iter().max() >= Some(Some(at.at_us)) { Place::NewestEpoch } else { Place::Head })
+}
+
+/// The baselines of known times that tags name.
+fn baselines(mirror: &TableState) -> impl Iterator<Item = Result<Baseline>> {
+    let anchors = mirror.refs.iter().filter(|(tag, _)| tag.starts_with(BASELINE_TAG));
+    anchors.filter_map(|(_, anchor)| own_record(mirror.info(anchor.version)?).transpose()).filter_map(|record| match record {
+        Ok(record) => (record.kind == Kind::Baseline).then_some(Ok(record.baseline)),
+        Err(error) => Some(Err(error)),
+    })
+}
+
+#[cfg(test)]
+mod tests;

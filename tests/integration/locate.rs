@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Fields, Schema};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
-use waterline_core::format::{Catalog, Commit, CommitOutcome, Operation, Removal, TableDefinition, TableFormat, TableState};
+use waterline_core::format::{Catalog, Commit, CommitOutcome, Operation, Removal, TableDefinition, TableFormat, TableState, Target};
 use waterline_core::key::{KeyEncoder, KeyIndex};
 use waterline_core::locate::KeySet;
 use waterline_core::table::TableName;
@@ -62,6 +62,7 @@ impl Keyed {
             add: writer.finish().await.unwrap(),
             delete_rows: BTreeMap::new(),
             remove: Removal::Nothing,
+            target: Target::Main,
             summary: BTreeMap::new(),
             properties: BTreeMap::new(),
             tags: Vec::new(),

@@ -10,6 +10,8 @@ pub(crate) enum Failure {
     Error(Error),
     /// Already told: tables that failed stand in the report.
     Reported(ErrorKind),
+    /// Two sides differ, and the user wants the exit code to say so.
+    Differs,
     /// Results could not be written to standard output.
     Output(io::Error),
 }
@@ -19,6 +21,7 @@ impl Failure {
         match self {
             Self::Error(error) => error.kind().exit_code(),
             Self::Reported(kind) => kind.exit_code(),
+            Self::Differs => 1,
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Output(_) => 1,
         }
@@ -29,7 +32,7 @@ impl Failure {
         match self {
             Self::Error(error) => Some(error.to_string()),
             Self::Output(error) if error.kind() != io::ErrorKind::BrokenPipe => Some(format!("cannot write to standard output: {error}")),
-            Self::Output(_) | Self::Reported(_) => None,
+            Self::Output(_) | Self::Reported(_) | Self::Differs => None,
         }
     }
 }

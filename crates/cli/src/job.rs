@@ -5,6 +5,7 @@ use std::path::Path;
 
 use waterline_core::ddl::{Ddl, SqlDialect, declared_field, parse_ddl};
 use waterline_core::decode::{ChangeFormat as Format, DecodeSettings};
+use waterline_core::dump::{CsvOptions, DumpFormat as EngineDumpFormat, DumpOptions, Header};
 use waterline_core::error::{Error, Result};
 use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
@@ -12,7 +13,7 @@ use waterline_engine::ingest::{SchemaSource, Source, TableSelection};
 use waterline_engine::lake;
 use waterline_engine::tables::TableSettings as EngineTableSettings;
 
-use crate::settings::request::SourceSelection;
+use crate::settings::request::{CsvHeader, DumpFormat, SourceSelection};
 use crate::settings::{ChangeFormat, Dialect, Limits, SchemaSettings, SourceSettings, TableSettings};
 
 /// A source with its declared schemas read.
@@ -56,6 +57,24 @@ fn decode(settings: &SourceSettings, table: Option<&TableSettings>) -> Result<De
     }
     decode.avro_schemas = settings.avro_schemas.as_deref().map(read_plain_or_gzip).transpose()?;
     Ok(decode)
+}
+
+pub(crate) fn dump_format(format: &DumpFormat, general: DumpOptions) -> EngineDumpFormat {
+    match format {
+        DumpFormat::Parquet => EngineDumpFormat::Parquet,
+        DumpFormat::JsonLines => EngineDumpFormat::JsonLines(general),
+        DumpFormat::Csv(csv) => EngineDumpFormat::Csv(CsvOptions {
+            delimiter: csv.delimiter,
+            quote: csv.quote,
+            escape: csv.quote,
+            null: csv.null.clone(),
+            header: match csv.header {
+                CsvHeader::Present => Header::Present,
+                CsvHeader::Absent => Header::Absent,
+            },
+            general,
+        }),
+    }
 }
 
 /// The schemas that are declared in SQL files, and by hand for single tables.

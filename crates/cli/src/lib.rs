@@ -11,6 +11,7 @@ mod job;
 mod lake;
 mod logging;
 mod printer;
+mod selection;
 pub mod settings;
 #[cfg(test)]
 mod tests;
@@ -41,7 +42,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, host: &mut Host) -> u8 {
         Ok(cli) => cli,
         Err(error) => return explain(&error, host),
     };
-    logging::start(cli.global.verbose, &host.variables);
+    logging::start(&cli.global, &host.variables);
     let ended = catch_unwind(AssertUnwindSafe(|| block_on(commands::dispatch(cli, host))));
     let ended = ended.unwrap_or_else(|_| Err(Error::internal("Waterline failed; this is a fault of ours").into()));
     let Err(failure) = ended else { return 0 };

@@ -14,6 +14,7 @@ mod cast;
 mod cell;
 mod column;
 mod csv;
+mod encode;
 mod infer;
 mod json_lines;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod tests;
 
 pub use cast::{cast_to_table, schema_from_arrow};
 pub use csv::CsvDecoder;
+pub use encode::{DumpEncoder, TextFormat, push_csv_line};
 pub use infer::{INFERENCE_LINES, infer_csv_schema, infer_json_schema};
 pub use json_lines::JsonLinesDecoder;
 

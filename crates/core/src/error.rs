@@ -92,6 +92,14 @@ impl Error {
         self
     }
 
+    /// Leaves out a place that whoever shows the error names anyway.
+    #[must_use]
+    pub fn without(mut self, key: &str, value: impl fmt::Display) -> Self {
+        let value = value.to_string();
+        self.0.context.retain(|place| (place.0, &place.1) != (key, &value));
+        self
+    }
+
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());

@@ -1,6 +1,7 @@
 //! Decides, and does no I/O: bytes, state and now come in, values go out. See ARCHITECTURE.md for the flow.
 
 pub mod as_of;
+pub mod cells;
 pub mod change;
 pub mod changes;
 pub mod collapse;

@@ -2,9 +2,12 @@
 //!
 //! One JSON-lines file per batch in `<table>/quarantine/`: position, reason, and the record's bytes in base64.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::TryStreamExt;
+use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use waterline_core::error::{Error, Result};
@@ -49,16 +52,10 @@ impl Quarantine {
     }
 
     pub async fn put(&self, records: Vec<BadRecord>) -> Result<()> {
-        let mut lines = Vec::new();
-        for record in &records {
-            serde_json::to_writer(&mut lines, record)
-                .map_err(|e| Error::internal("a quarantined record cannot be written").caused_by(e))?;
-            lines.push(b'\n');
-        }
         let url = format!("{}/{}.jsonl", self.folder, self.lake.env.ids.uuid());
         let (store, path) = self.lake.env.stores.resolve(&url)?;
         store
-            .put(&path, lines.into())
+            .put(&path, lines(&records)?.into())
             .await
             .map_err(|e| Error::unavailable("cannot write to the quarantine").with("file", &url).caused_by(e))?;
         Ok(())
@@ -82,6 +79,21 @@ impl Quarantine {
         Ok(records)
     }
 
+    /// How many records there are.
+    pub async fn count(&self) -> Result<u64> {
+        let (store, prefix) = self.lake.env.stores.resolve(&self.folder)?;
+        let failed = |e| Error::unavailable("cannot read the quarantine").with("file", &self.folder).caused_by(e);
+        let mut files = store.list(Some(&prefix));
+        let mut count = 0;
+        while let Some(file) = files.try_next().await.map_err(failed)? {
+            let mut chunks = store.get(&file.location).await.map_err(failed)?.into_stream();
+            while let Some(chunk) = chunks.try_next().await.map_err(failed)? {
+                count += memchr::memchr_iter(b'\n', &chunk).count() as u64;
+            }
+        }
+        Ok(count)
+    }
+
     /// Writes the records into one file, as they were read, to be read again. Returns its URL.
     pub async fn stage_retry(&self, records: &[(String, BadRecord)]) -> Result<String> {
         let mut lines = Vec::new();
@@ -98,16 +110,56 @@ impl Quarantine {
         Ok(url)
     }
 
+    /// Ends what [`Self::stage_retry`] began: those of the records that were put aside again are as if they had stayed, and the
+    /// others leave.
+    pub async fn end_retry(&self, staged: &str, retried: &[(String, BadRecord)]) -> Result<()> {
+        let original = |again: &BadRecord| usize::try_from(again.record).ok().and_then(|number| retried.get(number.checked_sub(1)?));
+        let mut again: BTreeMap<String, Vec<BadRecord>> = BTreeMap::new();
+        for (file, record) in self.list().await? {
+            if record.file == staged
+                && let Some((_, first)) = original(&record)
+            {
+                let record = BadRecord { file: first.file.clone(), record: first.record, offset_bytes: first.offset_bytes, ..record };
+                again.entry(file).or_default().push(record);
+            }
+        }
+        let (store, _) = self.lake.env.stores.resolve(&self.folder)?;
+        for (file, records) in again {
+            let failed = |e| Error::unavailable("cannot write to the quarantine").with("file", &file).caused_by(e);
+            store.put(&path_of(&file)?, lines(&records)?.into()).await.map_err(failed)?;
+        }
+        let mut before: Vec<String> = retried.iter().map(|(file, _)| file.clone()).collect();
+        before.dedup();
+        self.drop_files(&before).await?;
+        let (store, path) = self.lake.env.stores.resolve(staged)?;
+        store
+            .delete(&path)
+            .await
+            .map_err(|e| Error::unavailable("cannot delete the records that were retried").with("file", staged).caused_by(e))
+    }
+
     /// Forgets these files of the quarantine.
     pub async fn drop_files(&self, files: &[String]) -> Result<()> {
         let (store, _) = self.lake.env.stores.resolve(&self.folder)?;
         for file in files {
-            let path = object_store::path::Path::parse(file).map_err(|e| Error::internal("not a path of the quarantine").caused_by(e))?;
             store
-                .delete(&path)
+                .delete(&path_of(file)?)
                 .await
                 .map_err(|e| Error::unavailable("cannot delete from the quarantine").with("file", file).caused_by(e))?;
         }
         Ok(())
     }
+}
+
+fn lines(records: &[BadRecord]) -> Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for record in records {
+        serde_json::to_writer(&mut lines, record).map_err(|e| Error::internal("a quarantined record cannot be written").caused_by(e))?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}
+
+fn path_of(file: &str) -> Result<Path> {
+    Path::parse(file).map_err(|e| Error::internal("not a path of the quarantine").caused_by(e))
 }

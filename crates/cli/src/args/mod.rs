@@ -1,6 +1,8 @@
 //! The command line as it was typed. No meaning is given to anything here: see [`crate::settings`].
 
 mod changes;
+mod diff;
+mod export;
 mod inspect;
 mod load;
 mod query;
@@ -13,8 +15,10 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use changes::ChangesArgs;
+pub(crate) use diff::DiffArgs;
+pub(crate) use export::ExportArgs;
 pub(crate) use inspect::{QuarantineArgs, QuarantineCommand, StatusArgs, TableArgs};
-pub(crate) use load::{DialectArg, DumpFormat, LoadArgs, SchemaArgs, TableFormatArg};
+pub(crate) use load::{CsvArgs, DialectArg, DumpFormat, LoadArgs, MemoryArgs, SchemaArgs, TableFormatArg};
 pub(crate) use query::QueryArgs;
 pub(crate) use setup::{AddArgs, DemoArgs, InitArgs};
 pub(crate) use sync::{ChangeFormat, LimitArgs, OnError, RunArgs, SyncArgs};
@@ -126,15 +130,30 @@ pub(crate) enum Command {
     /// Lists the events after --since and up to --until by event time, with the row of their key before and after. The
     /// rows as of --since with these changes applied are the rows as of --until.
     Changes(ChangesArgs),
+    /// Compare two tables, moments of a table, or dumps, row by row
+    ///
+    /// A side is TABLE, TABLE@T or a dump (CSV, JSON Lines or Parquet; plain, gzip or zstd). Rows are matched by the table's
+    /// key or by --keys; those of a table without a key as whole rows. Null equals null, NaN equals NaN, and numbers and
+    /// moments are compared by value; the columns of a dump have the types of the table on the other side, or of --ddl.
+    Diff(DiffArgs),
+    /// Write tables as files: Parquet, CSV or JSON Lines
+    ///
+    /// A file is called after its table, NAMESPACE.TABLE.FORMAT, and `load` reads it back to the same values. It appears when it is
+    /// whole. All tables are read at one cut; with --as-of-each, each moment has a folder that is called after it.
+    Export(ExportArgs),
     /// Keep past moments of tables as tags that any engine reads
     Tag(TagArgs),
     /// List the snapshots of a table, newest first
+    ///
+    /// JSON and CSV hold more columns.
     History(TableArgs),
     /// Show the columns, key and properties of a table
     Describe(TableArgs),
     /// List the data files of a table's newest snapshot
     Files(TableArgs),
-    /// Show how far tables are: lag, complete until, late and quarantined events
+    /// Show how far tables are: lag, complete until, last run, late and quarantined events
+    ///
+    /// JSON and CSV hold more than the table for people, such as the last error of a table that has recovered.
     Status(StatusArgs),
     /// Deal with records that were put aside as unreadable
     Quarantine(QuarantineArgs),

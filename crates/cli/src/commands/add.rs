@@ -48,7 +48,7 @@ fn declare(found: &mut Discovery, args: &AddArgs, ddl: &[PathBuf]) -> Result<()>
     for (name, table) in &mut found.tables {
         let Some(schema) = declared.table(name) else { continue };
         table.keys = schema.keys().to_vec();
-        table.columns = schema.fields().iter().map(|field| (field.name().clone(), Some(type_name(field.data_type())))).collect();
+        table.columns = schema.fields().iter().map(|field| (field.name().clone(), Some(field.data_type().clone()))).collect();
     }
     Ok(())
 }
@@ -94,7 +94,7 @@ fn tables(found: &Discovery) -> Result<RecordBatch> {
 
 fn columns(table: &TableFound) -> String {
     let columns: Vec<String> =
-        table.columns.iter().map(|(name, data_type)| format!("{name} {}", data_type.as_deref().unwrap_or("?"))).collect();
+        table.columns.iter().map(|(name, data_type)| format!("{name} {}", data_type.as_ref().map_or("?".into(), type_name))).collect();
     columns.join(", ")
 }
 

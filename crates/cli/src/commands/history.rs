@@ -3,19 +3,47 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::TimestampMicrosecondType;
 use arrow::record_batch::RecordBatch;
-use waterline_core::error::Result;
+use waterline_core::error::{Error, Result};
 use waterline_core::format::{TableState, VersionId, VersionInfo};
 use waterline_core::record::{Kind, RECORD, Record};
 
-use crate::args::TableArgs;
+use crate::args::{OutputFormat, TableArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 
+const OWN_TAGS: &str = "waterline/";
+
 pub(crate) async fn run(context: &mut Context<'_>, args: &TableArgs) -> Result<(), Failure> {
     let state = context.head(&args.table).await?;
-    context.printer.batch(&history(&state)?)
+    let history = history(&state)?;
+    match context.printer.format() {
+        OutputFormat::Table => context.printer.batch(&brief(&history)?),
+        OutputFormat::Json | OutputFormat::Csv => context.printer.batch(&history),
+    }
+}
+
+/// What fits a terminal. The newest moment of the source in a snapshot is that of its events or of its dump; tags that Waterline
+/// sets for itself are long, and `kind` says what they mark.
+fn brief(history: &RecordBatch) -> Result<RecordBatch> {
+    let column = |name: &str| history.column_by_name(name).cloned().ok_or_else(|| Error::internal("the history lacks a column"));
+    let (events, baselines) = (column("event_time_max")?, column("baseline_at")?);
+    let moments = events.as_primitive::<TimestampMicrosecondType>().iter().zip(baselines.as_primitive::<TimestampMicrosecondType>());
+    let as_of: TimestampMicrosecondArray = moments.map(|(event, baseline)| event.max(baseline)).collect();
+    let refs = column("refs")?;
+    let others = |refs: &str| refs.split(", ").filter(|name| !name.starts_with(OWN_TAGS)).collect::<Vec<_>>().join(", ");
+    let others: StringArray = refs.as_string::<i32>().iter().map(|refs| refs.map(others).filter(|refs| !refs.is_empty())).collect();
+    Ok(RecordBatch::try_from_iter([
+        ("snapshot_id", column("snapshot_id")?),
+        ("committed_at", column("committed_at")?),
+        ("kind", column("kind")?),
+        ("as_of", Arc::new(as_of.with_timezone("UTC")) as ArrayRef),
+        ("added_rows", column("added_rows")?),
+        ("total_rows", column("total_rows")?),
+        ("refs", Arc::new(others)),
+    ])?)
 }
 
 fn history(state: &TableState) -> Result<RecordBatch> {

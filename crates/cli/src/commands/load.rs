@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use waterline_core::dump::{CsvOptions, DumpFormat, DumpOptions, Header};
+use waterline_core::dump::DumpOptions;
 use waterline_core::error::{Error, Result};
 use waterline_core::moments::parse_dump_moment;
 use waterline_core::table::TableName;
-use waterline_engine::load::{Existing, Landed, LoadRequest, adopt_table};
+use waterline_engine::lake::Lake;
+use waterline_engine::load::{Existing, Landed, LoadReport, LoadRequest, adopt_table};
 use waterline_engine::progress::Progress;
+use waterline_engine::runs::{TableRun, keep_run};
 
 use crate::args::LoadArgs;
 use crate::context::Context;
@@ -16,7 +18,7 @@ use crate::failure::Failure;
 use crate::job;
 use crate::lake::open_lake;
 use crate::printer::{SyncReport, TableCounts, TableReport};
-use crate::settings::request::{CsvHeader, Disagreement, DumpFormat as Format, DumpRequest};
+use crate::settings::request::{Disagreement, DumpRequest};
 use crate::settings::{Settings, parse_zone};
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &LoadArgs) -> Result<(), Failure> {
@@ -28,10 +30,12 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &LoadArgs) -> Result<()
     let request = DumpRequest::resolve(args, &settings, &context.cwd, started_us)?;
     let progress = context.printer.progress();
     let lake = open_lake(&settings.catalog, &context.env).await?;
-    let loaded = waterline_engine::load::load(&lake, &load_request(&request)?, &progress as &dyn Progress).await?;
+    let loaded = waterline_engine::load::load(&lake, &load_request(&request)?, &progress as &dyn Progress).await;
+    keep_load(&lake, &request.table, started_us, &loaded).await;
+    let loaded = loaded?;
     let counts = TableCounts {
         rows_read: loaded.rows,
-        inserted: if loaded.landed == Landed::Table { loaded.rows } else { 0 },
+        inserted: inserted(&loaded),
         files_written: loaded.files + loaded.merge.files,
         bytes_written: loaded.bytes + loaded.merge.bytes,
         ..TableCounts::default()
@@ -44,6 +48,28 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &LoadArgs) -> Result<()
     let table = TableReport { table: loaded.table, counts, stages: Vec::new(), complete_until_us: None, error: None };
     let elapsed = Duration::from_micros(u64::try_from(context.env.clock.now_us() - started_us).unwrap_or(0));
     context.printer.report(&SyncReport { tables: vec![table], elapsed, ..SyncReport::default() })
+}
+
+fn inserted(loaded: &LoadReport) -> u64 {
+    if loaded.landed == Landed::Table { loaded.rows } else { 0 }
+}
+
+/// Keeps what became of the load beside its table, where there is one.
+async fn keep_load(lake: &Lake, table: &TableName, started_us: i64, loaded: &Result<LoadReport>) {
+    let state = async { lake.table(table).await?.head().await }.await;
+    let Ok(state) = state else { return };
+    let (rows, inserted) = loaded.as_ref().map_or((0, 0), |report| (report.rows, inserted(report)));
+    let run = TableRun {
+        verb: "load".into(),
+        started_us,
+        ended_us: lake.env.clock.now_us(),
+        rows_read: rows,
+        inserted,
+        updated: 0,
+        deleted: 0,
+        error: loaded.as_ref().err().map(ToString::to_string),
+    };
+    keep_run(lake, &state.location, &run).await;
 }
 
 /// Rows stay where they are; only the record of the table changes.
@@ -68,21 +94,7 @@ fn load_request(request: &DumpRequest) -> Result<LoadRequest> {
     Ok(LoadRequest {
         table: request.table.clone(),
         paths: request.paths.clone(),
-        format: match &request.format {
-            Format::Parquet => DumpFormat::Parquet,
-            Format::JsonLines => DumpFormat::JsonLines(general),
-            Format::Csv(csv) => DumpFormat::Csv(CsvOptions {
-                delimiter: csv.delimiter,
-                quote: csv.quote,
-                escape: csv.quote,
-                null: csv.null.clone(),
-                header: match csv.header {
-                    CsvHeader::Present => Header::Present,
-                    CsvHeader::Absent => Header::Absent,
-                },
-                general,
-            }),
-        },
+        format: job::dump_format(&request.format, general),
         at: request.at,
         schema,
         settings: job::table_settings(&request.settings, None),

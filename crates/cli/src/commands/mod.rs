@@ -4,6 +4,8 @@ mod add;
 mod changes;
 mod demo;
 mod describe;
+mod diff;
+mod export;
 mod files;
 mod history;
 mod init;
@@ -31,6 +33,8 @@ pub(crate) async fn dispatch(Cli { global, command }: Cli, host: &mut Host) -> R
         Command::Run(args) => sync::run(&mut context(host), &args).await,
         Command::Query(args) => query::run(&mut context(host), &args).await,
         Command::Changes(args) => changes::run(&mut context(host), &args).await,
+        Command::Diff(args) => diff::run(&mut context(host), &args).await,
+        Command::Export(args) => export::run(&mut context(host), &args).await,
         Command::Tag(args) => tag::run(&mut context(host), &args).await,
         Command::History(args) => history::run(&mut context(host), &args).await,
         Command::Describe(args) => describe::run(&mut context(host), &args).await,

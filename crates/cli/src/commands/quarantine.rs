@@ -13,6 +13,7 @@ use crate::commands::sync;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::lake::open_lake;
+use crate::printer::counted;
 use crate::settings::request::SyncRequest;
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &QuarantineArgs) -> Result<(), Failure> {
@@ -55,14 +56,14 @@ async fn retry(context: &mut Context<'_>, lake: &Lake, table: &TableName) -> Res
     let retried = quarantine.stage_retry(&records).await?;
     let settings = context.settings()?;
     let catalog = settings.catalog.clone();
-    sync::sync(context, &catalog, SyncRequest::retry(table, retried, &settings)?).await?;
-    Ok(quarantine.drop_files(&files(&records)).await?)
+    sync::sync(context, &catalog, SyncRequest::retry(table, retried.clone(), &settings)?, "quarantine retry").await?;
+    Ok(quarantine.end_retry(&retried, &records).await?)
 }
 
 async fn forget(context: &mut Context<'_>, lake: &Lake, table: &TableName) -> Result<(), Failure> {
     let (quarantine, records) = open(lake, table).await?;
     quarantine.drop_files(&files(&records)).await?;
-    context.printer.note(&format!("Dropped {} records.", records.len()));
+    context.printer.note(&format!("Dropped {}.", counted(records.len() as u64, "record")));
     Ok(())
 }
 

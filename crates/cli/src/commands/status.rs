@@ -1,48 +1,41 @@
 //! `status`: how far tables are, one row each.
 
-use std::collections::BTreeSet;
+mod terminal;
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::record_batch::RecordBatch;
 use futures::{StreamExt, stream};
-use waterline_core::error::{Error, Result};
+use waterline_core::as_of::{Answerable, answerable_range};
+use waterline_core::error::Result;
 use waterline_core::format::{Catalog, TableState};
 use waterline_core::record::{LogHeader, Record, log_header, record_of};
 use waterline_core::table::TableName;
+use waterline_engine::lake::Lake;
+use waterline_engine::quarantine::Quarantine;
+use waterline_engine::runs::{LastRuns, TableRun, last_runs};
 
-use crate::args::StatusArgs;
+use crate::args::{OutputFormat, StatusArgs};
 use crate::commands::history::live_rows;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::settings::TablePattern;
+use crate::lake::open_lake;
+use crate::selection::selected;
 
 const CONCURRENT_TABLES: usize = 8;
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &StatusArgs) -> Result<(), Failure> {
-    let catalog = context.catalog().await?;
-    let names = selected(&catalog.list().await?, &args.tables)?;
-    let catalog = catalog.as_ref();
-    let rows: Vec<Row> = stream::iter(names).map(|name| Row::read(catalog, name)).buffered(CONCURRENT_TABLES).collect().await;
-    context.printer.batch(&batch(&rows)?)
-}
-
-/// Tables by their own names, changelogs aside. A name that matches nothing is an error.
-pub(super) fn selected(all: &[TableName], patterns: &[String]) -> Result<BTreeSet<TableName>> {
-    let mirrors: BTreeSet<TableName> = all.iter().map(|name| name.mirror().unwrap_or_else(|| name.clone())).collect();
-    if patterns.is_empty() {
-        return Ok(mirrors);
+    let lake = open_lake(&context.settings()?.catalog, &context.env).await?;
+    let names = selected(&lake.catalog.list().await?, &args.tables)?;
+    let lake = &lake;
+    let rows: Vec<Row> = stream::iter(names).map(|name| Row::read(lake, name)).buffered(CONCURRENT_TABLES).collect().await;
+    if context.printer.format() != OutputFormat::Table {
+        return context.printer.batch(&batch(&rows)?);
     }
-    let mut chosen = BTreeSet::new();
-    for pattern in patterns {
-        let pattern = TablePattern::new(pattern);
-        let before = chosen.len();
-        chosen.extend(mirrors.iter().filter(|name| pattern.matches(name)).cloned());
-        if chosen.len() == before && !mirrors.iter().any(|name| pattern.matches(name)) {
-            return Err(Error::not_found("the catalog has no such table").with("table", pattern.as_str()));
-        }
-    }
-    Ok(chosen)
+    let now_us = context.env.clock.now_us();
+    context.printer.batch(&terminal::batch(&rows, now_us)?)?;
+    context.printer.text(&terminal::troubles(&rows, now_us))
 }
 
 struct Row {
@@ -57,11 +50,15 @@ struct Facts {
     /// Absent in a table that Waterline has never written.
     record: Option<Record>,
     log: LogHeader,
+    answerable: Answerable,
+    /// Records in quarantine now.
+    quarantined: u64,
+    runs: LastRuns,
 }
 
 impl Row {
-    async fn read(catalog: &dyn Catalog, table: TableName) -> Self {
-        let facts = Facts::read(catalog, &table).await;
+    async fn read(lake: &Lake, table: TableName) -> Self {
+        let facts = Facts::read(lake, &table).await;
         Self { table, facts }
     }
 
@@ -71,12 +68,20 @@ impl Row {
 }
 
 impl Facts {
-    async fn read(catalog: &dyn Catalog, table: &TableName) -> Result<Self> {
-        let mirror = head(catalog, table).await?;
-        let changelog = head(catalog, &table.changelog()).await?;
+    async fn read(lake: &Lake, table: &TableName) -> Result<Self> {
+        let mirror = head(lake.catalog.as_ref(), table).await?;
+        let changelog = head(lake.catalog.as_ref(), &table.changelog()).await?;
+        let answerable = match (&mirror, &changelog) {
+            (Some(mirror), Some(changelog)) => answerable_range(mirror, changelog)?,
+            _ => Answerable::default(),
+        };
+        let (quarantined, runs) = match &mirror {
+            Some(mirror) => (Quarantine::of(lake, mirror).count().await?, last_runs(lake, &mirror.location).await?),
+            None => Default::default(),
+        };
         let record = mirror.as_ref().map(record_of).transpose()?.flatten();
         let log = changelog.as_ref().map(log_header).transpose()?.unwrap_or_default();
-        Ok(Self { mirror, record, log })
+        Ok(Self { mirror, record, log, answerable, quarantined, runs })
     }
 
     fn total_rows(&self) -> Option<i64> {
@@ -94,9 +99,12 @@ impl Facts {
 
     /// The first moment that can be answered.
     fn earliest_us(&self) -> Option<i64> {
-        let baseline = &self.record.as_ref()?.baseline;
-        baseline.until_us.or(baseline.at_us)
+        self.answerable.from_us
     }
+}
+
+fn outcome(run: &TableRun) -> &'static str {
+    if run.error.is_some() { "failed" } else { "done" }
 }
 
 async fn head(catalog: &dyn Catalog, name: &TableName) -> Result<Option<TableState>> {
@@ -112,6 +120,8 @@ fn batch(rows: &[Row]) -> Result<RecordBatch> {
     let moment = |value: fn(&Facts) -> Option<i64>| -> ArrayRef {
         Arc::new(rows.iter().map(|row| row.fact(value)).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
     };
+    let text =
+        |value: fn(&Facts) -> Option<String>| -> ArrayRef { Arc::new(rows.iter().map(|row| row.fact(value)).collect::<StringArray>()) };
     Ok(RecordBatch::try_from_iter([
         ("table", Arc::new(rows.iter().map(|row| Some(row.table.to_string())).collect::<StringArray>()) as ArrayRef),
         ("rows", number(Facts::total_rows)),
@@ -120,11 +130,16 @@ fn batch(rows: &[Row]) -> Result<RecordBatch> {
         ("event_time_max", moment(|facts| facts.log.event_time_max_us)),
         ("earliest", moment(Facts::earliest_us)),
         ("last_merge", moment(Facts::committed_at_us)),
+        ("last_run", moment(|facts| Some(facts.runs.newest()?.ended_us))),
+        ("last_run_verb", text(|facts| Some(facts.runs.newest()?.verb.clone()))),
+        ("last_run_outcome", text(|facts| facts.runs.newest().map(outcome).map(str::to_owned))),
+        ("last_error", text(|facts| facts.runs.failed.as_ref()?.error.clone())),
+        ("last_error_at", moment(|facts| Some(facts.runs.failed.as_ref()?.ended_us))),
         ("events", number(|facts| i64::try_from(facts.log.counts.events).ok())),
         ("late", number(|facts| i64::try_from(facts.log.counts.late).ok())),
         ("below_watermark", number(|facts| i64::try_from(facts.log.counts.below_watermark).ok())),
         ("repeated", number(|facts| i64::try_from(facts.log.counts.repeated).ok())),
-        ("quarantined", number(|facts| i64::try_from(facts.log.counts.quarantined).ok())),
+        ("quarantined", number(|facts| i64::try_from(facts.quarantined).ok())),
         ("error", Arc::new(rows.iter().map(|row| row.facts.as_ref().err().map(ToString::to_string)).collect::<StringArray>())),
     ])?)
 }

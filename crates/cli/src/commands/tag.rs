@@ -8,12 +8,12 @@ use waterline_core::error::Result;
 use waterline_engine::lake::Lake;
 use waterline_engine::tags::{self, ListedTag, TagRequest, Tagged};
 
-use super::status::selected;
 use crate::args::{TagArgs, TagCommand, TagCreateArgs, TagDeleteArgs, TagListArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::job;
 use crate::lake::open_lake;
+use crate::selection::selected;
 use crate::settings::request::with_memory;
 use crate::settings::{Settings, parse_moment, parse_zone};
 

@@ -7,7 +7,10 @@ mod sample;
 
 use std::collections::BTreeMap;
 
+use arrow::datatypes::DataType;
+use waterline_core::decode::{ChangeFormat, DecodeSettings, Decoder, Message, PlainFields};
 use waterline_core::error::{Error, Result};
+use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
 use waterline_env::Env;
 
@@ -35,17 +38,22 @@ pub(crate) struct TableFound {
     /// Changes among the records that were read.
     pub(crate) sampled_events: u64,
     pub(crate) keys: Vec<String>,
-    /// Names and types; in the order of the message's schema, or by name. A type is unknown while only nulls were seen.
-    pub(crate) columns: Vec<(String, Option<String>)>,
+    /// Names and the types that the table would get; in the table's order. A type is unknown while only nulls were
+    /// seen.
+    pub(crate) columns: Vec<(String, Option<DataType>)>,
 }
 
 impl TableFound {
-    fn observe(&mut self, observed: Observed) {
+    fn observe(&mut self, observed: Observed, types: Option<&TableSchema>) {
         self.sampled_events += 1;
         if self.keys.is_empty() {
             self.keys = observed.keys;
         }
-        for (name, data_type) in observed.columns {
+        let type_of = |name: &str| types.and_then(|types| types.fields().get(types.index_of(name)?)).map(|field| field.data_type().clone());
+        let typed: Vec<String> = types.into_iter().flat_map(TableSchema::fields).map(|field| field.name().clone()).collect();
+        let untyped = observed.columns.into_iter().filter(|name| !typed.contains(name)).collect();
+        for name in [typed.clone(), untyped].concat() {
+            let data_type = type_of(&name);
             match self.columns.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, known)) => *known = known.take().or(data_type),
                 None => self.columns.push((name, data_type)),
@@ -76,6 +84,7 @@ impl Discovery {
     /// Samples a folder, and gives the tables in it.
     async fn look_into(&mut self, folder: &Folder, formats: &mut Vec<ChangeFormatName>) -> Result<Vec<TableName>> {
         let mut tables = Vec::new();
+        let mut decoders = Decoders::default();
         for line in read_records(&folder.first).await? {
             let observed = record::observe(&line).map_err(|e| e.with("file", &folder.first.shown))?;
             let Some(observed) = observed else { continue };
@@ -89,7 +98,8 @@ impl Discovery {
             if !tables.contains(&table) {
                 tables.push(table.clone());
             }
-            self.tables.entry(table).or_default().observe(observed);
+            let types = decoders.types(observed.format, &line);
+            self.tables.entry(table).or_default().observe(observed, types.as_ref());
         }
         if let [table] = tables.as_slice() {
             let found = self.tables.entry(table.clone()).or_default();
@@ -108,6 +118,29 @@ impl Discovery {
         if !self.paths.contains(&path) {
             self.paths.push(path);
         }
+    }
+}
+
+/// Reads records as a job would, to see the types that their tables would get.
+#[derive(Default)]
+struct Decoders {
+    debezium: Option<Decoder>,
+    plain: Option<Decoder>,
+}
+
+impl Decoders {
+    /// `None` where the record cannot be read: a job will say why.
+    fn types(&mut self, format: ChangeFormatName, line: &[u8]) -> Option<TableSchema> {
+        let (decoder, format) = match format {
+            ChangeFormatName::DebeziumJson => (&mut self.debezium, ChangeFormat::DebeziumJson),
+            ChangeFormatName::PlainJson => (&mut self.plain, ChangeFormat::Plain(PlainFields::default())),
+            ChangeFormatName::DebeziumAvro => return None,
+        };
+        if decoder.is_none() {
+            *decoder = Decoder::new(DecodeSettings::new(format)).ok();
+        }
+        let Ok(Message::Change(change)) = decoder.as_mut()?.decode(line.trim_ascii_end()) else { return None };
+        change.schema().ok()?.or_else(|| change.inferred_schema().ok())
     }
 }
 

@@ -15,7 +15,8 @@ pub(super) struct Observed {
     pub(super) source: Option<String>,
     pub(super) table: Option<TableName>,
     pub(super) keys: Vec<String>,
-    pub(super) columns: Vec<(String, Option<String>)>,
+    /// Names in the image.
+    pub(super) columns: Vec<String>,
 }
 
 type Object = Map<String, Value>;
@@ -31,8 +32,8 @@ pub(super) fn observe(line: &[u8]) -> Result<Option<Observed>> {
     let (key, value) = message(&record);
     let Some(value) = value else { return Ok(None) };
     let keys = key.map(key_columns).unwrap_or_default();
-    let (body, schema) = payload(value);
-    let observed = envelope(body, schema).or_else(|| flattened(body)).or_else(|| plain(body));
+    let (body, _) = payload(value);
+    let observed = envelope(body).or_else(|| flattened(body)).or_else(|| plain(body));
     Ok(observed.map(|observed| Observed { table: observed.table.or_else(|| table_of_topic(&record)), keys, ..observed }))
 }
 
@@ -71,11 +72,11 @@ fn payload(value: &Object) -> (&Object, Option<&Object>) {
     }
 }
 
-fn envelope(body: &Object, schema: Option<&Object>) -> Option<Observed> {
+fn envelope(body: &Object) -> Option<Observed> {
     let source = body.get("source")?.as_object()?;
     body.get("op")?.as_str()?;
     let image = [body.get("after"), body.get("before")].into_iter().flatten().find_map(Value::as_object);
-    let columns = schema.and_then(declared_columns).or_else(|| image.map(shown_columns)).unwrap_or_default();
+    let columns = image.map(names).unwrap_or_default();
     let text = |name: &str| source.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let table = text("table")?;
     let namespace = text("schema").or_else(|| text("db"))?;
@@ -94,7 +95,7 @@ fn flattened(body: &Object) -> Option<Observed> {
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     let table =
         text("__table").zip(text("__schema").or_else(|| text("__db"))).and_then(|(table, namespace)| TableName::new(namespace, table).ok());
-    let columns = shown_columns(body).into_iter().filter(|(name, _)| !name.starts_with("__")).collect();
+    let columns = names(body).into_iter().filter(|name| !name.starts_with("__")).collect();
     is_flattened.then(|| Observed {
         format: ChangeFormatName::DebeziumJson,
         source: text("__name").map(str::to_owned),
@@ -108,36 +109,9 @@ fn plain(body: &Object) -> Option<Observed> {
     body.get("op")?.as_str()?;
     let image = body.get("record")?.as_object()?;
     let table = body.get("table").and_then(Value::as_str).and_then(|name| name.parse().ok());
-    Some(Observed { format: ChangeFormatName::PlainJson, source: None, table, keys: Vec::new(), columns: shown_columns(image) })
+    Some(Observed { format: ChangeFormatName::PlainJson, source: None, table, keys: Vec::new(), columns: names(image) })
 }
 
-/// Columns by the types that JSON shows.
-fn shown_columns(image: &Object) -> Vec<(String, Option<String>)> {
-    image.iter().map(|(name, value)| (name.clone(), shown_type(value).map(str::to_owned))).collect()
-}
-
-fn shown_type(value: &Value) -> Option<&'static str> {
-    Some(match value {
-        Value::Null => return None,
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() => "float",
-        Value::Number(_) => "integer",
-        Value::String(_) => "text",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    })
-}
-
-/// Columns by the schema of the message: of `after`, or `before`.
-fn declared_columns(schema: &Object) -> Option<Vec<(String, Option<String>)>> {
-    let mut images = fields(schema)?.iter().filter_map(Value::as_object);
-    let image = images.find(|field| matches!(field.get("field").and_then(Value::as_str), Some("after" | "before")))?;
-    let columns = fields(image)?;
-    Some(columns.iter().filter_map(|field| Some((field.get("field")?.as_str()?.to_owned(), declared_type(field)))).collect())
-}
-
-/// The last part of a logical type's name, such as `MicroTimestamp`, or else Connect's own type.
-fn declared_type(field: &Value) -> Option<String> {
-    let text = |name: &str| field.get(name).and_then(Value::as_str);
-    text("name").and_then(|name| name.rsplit('.').next()).or_else(|| text("type")).map(str::to_owned)
+fn names(image: &Object) -> Vec<String> {
+    image.keys().cloned().collect()
 }

@@ -19,7 +19,8 @@ async fn found(dir: &tempfile::TempDir, below: &str) -> Result<Discovery> {
 }
 
 fn event(table: &str) -> String {
-    format!(r#"{{"before":null,"after":{{"id":1,"name":"x"}},"source":{{"name":"pg","schema":"shop","table":"{table}"}},"op":"c"}}"#) + "\n"
+    let source = r#""connector":"postgresql","name":"pg","schema":"shop","sequence":"[\"1\",\"2\"]","lsn":2,"ts_us":1763700000000000"#;
+    format!(r#"{{"before":null,"after":{{"id":1,"name":"x"}},"source":{{{source},"table":"{table}"}},"op":"c"}}"#) + "\n"
 }
 
 #[tokio::test]
@@ -38,7 +39,7 @@ async fn folders_named_after_their_tables_become_a_pattern() {
     assert_eq!(names, ["shop.customers", "shop.orders"]);
     let orders_found = &found.tables[&"shop.orders".parse().unwrap()];
     assert_eq!((orders_found.files, orders_found.sampled_events, orders_found.size_bytes), (Some(2), 3, Some(4 * orders.len() as u64)));
-    assert_eq!(orders_found.columns, [("id".to_owned(), Some("integer".to_owned())), ("name".to_owned(), Some("text".to_owned()))]);
+    assert_eq!(orders_found.columns, [("id".to_owned(), Some(DataType::Int64)), ("name".to_owned(), Some(DataType::Utf8))]);
 }
 
 #[tokio::test]
@@ -69,8 +70,8 @@ async fn the_plain_form_takes_its_table_from_the_folder() {
     let found = found(&dir, "").await.unwrap();
     assert_eq!((found.format, found.source), (ChangeFormatName::PlainJson, None));
     let columns = &found.tables[&"crm.users".parse().unwrap()].columns;
-    let shown: Vec<_> = columns.iter().map(|(name, data_type)| (name.as_str(), data_type.as_deref())).collect();
-    assert_eq!(shown, [("gone", None), ("id", Some("integer")), ("score", Some("float"))]);
+    let shown: Vec<_> = columns.iter().map(|(name, data_type)| (name.as_str(), data_type.clone())).collect();
+    assert_eq!(shown, [("id", Some(DataType::Int64)), ("score", Some(DataType::Float64)), ("gone", None)]);
 }
 
 #[tokio::test]
@@ -87,18 +88,27 @@ async fn what_holds_no_events_is_refused() {
     }
 }
 
-#[test]
-fn messages_with_schemas_show_keys_and_declared_types() {
-    let line = br#"{"topic":"pg.shop.orders","headers":[],"key":{"schema":{"fields":[{"field":"shop"},{"field":"id"}]},"payload":{"id":7,"shop":1}},"value":{"schema":{"fields":[
-        {"field":"after","fields":[{"field":"id","type":"int64"},{"field":"at","type":"int64","name":"io.debezium.time.MicroTimestamp"}]}]},
-        "payload":{"op":"d","before":{"id":7},"after":null,"source":{"name":"pg","schema":"shop","table":"orders"}}}}"#;
-    let line: Vec<u8> = line.iter().copied().filter(|byte| *byte != b'\n').collect();
-    let observed = observe(&line).unwrap().unwrap();
-    assert_eq!(observed.columns, [("id".to_owned(), Some("int64".to_owned())), ("at".to_owned(), Some("MicroTimestamp".to_owned()))]);
-    assert_eq!(
-        (observed.keys.as_slice(), observed.table.unwrap().to_string().as_str()),
-        (&["shop".to_owned(), "id".to_owned()][..], "shop.orders")
-    );
+#[tokio::test]
+async fn messages_with_schemas_show_keys_and_the_types_of_the_table() {
+    let line = br#"{"topic":"pg.shop.orders","headers":[],"key":{"schema":{"type":"struct","fields":[{"field":"shop","type":"int32"},
+        {"field":"id","type":"int64"}]},"payload":{"id":7,"shop":1}},"value":{"schema":{"type":"struct","fields":[
+        {"field":"after","type":"struct","fields":[{"field":"shop","type":"int32"},{"field":"id","type":"int64"},
+            {"field":"at","type":"int64","name":"io.debezium.time.MicroTimestamp"},
+            {"field":"total","type":"bytes","name":"org.apache.kafka.connect.data.Decimal","parameters":{"scale":"2","connect.decimal.precision":"10"}}]},{"field":"source","type":"struct"}]},
+        "payload":{"op":"d","before":{"id":7,"shop":1},"after":null,"source":{"connector":"postgresql","name":"pg","schema":"shop",
+        "table":"orders","sequence":"[\"1\",\"2\"]","lsn":2,"ts_us":1763700000000000}}}}"#;
+    let line: String = String::from_utf8(line.to_vec()).unwrap().replace('\n', "") + "\n";
+    let dir = landing(&[("in/0.jsonl", &line)]);
+    let found = found(&dir, "in/").await.unwrap();
+    let orders = &found.tables[&"shop.orders".parse().unwrap()];
+    assert_eq!(orders.keys, ["shop", "id"]);
+    let expected = [
+        ("shop", DataType::Int32),
+        ("id", DataType::Int64),
+        ("at", waterline_core::schema::timestamp_local()),
+        ("total", DataType::Decimal128(10, 2)),
+    ];
+    assert_eq!(orders.columns, expected.map(|(name, data_type)| (name.to_owned(), Some(data_type))));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The only place that prints. Results go to standard output, everything else to standard error.
 
-mod cells;
+mod diff;
 mod progress;
 mod report;
 mod rows;
@@ -10,14 +10,23 @@ use std::io::Write;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use indicatif::HumanCount;
+use serde::Serialize;
+use waterline_core::error::Error;
 
 use crate::args::{ColorWhen, GlobalArgs, OutputFormat};
 use crate::failure::Failure;
 use crate::host::Host;
+pub(crate) use diff::DiffView;
 pub(crate) use progress::TerminalProgress;
-pub(crate) use report::{StageTime, SyncReport, TableCounts, TableReport};
+pub(crate) use report::{FailedSource, StageTime, SyncReport, TableCounts, TableReport};
 pub(crate) use rows::RowWriter;
 use table::Layout;
+
+/// `1 row`, `1,200 rows`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", HumanCount(count), if count == 1 { "" } else { "s" })
+}
 
 pub(crate) struct Printer<'a> {
     out: &'a mut (dyn Write + Send),
@@ -62,8 +71,22 @@ impl<'a> Printer<'a> {
     }
 
     /// One JSON document.
-    pub(crate) fn document(&mut self, document: &serde_json::Value) -> Result<(), Failure> {
-        self.text(&format!("{document:#}\n"))
+    pub(crate) fn document(&mut self, document: &impl Serialize) -> Result<(), Failure> {
+        let text =
+            serde_json::to_string_pretty(document).map_err(|e| Error::internal("a result cannot be written as JSON").caused_by(e))?;
+        self.text(&format!("{text}\n"))
+    }
+
+    /// How two sides differ.
+    pub(crate) fn diff(&mut self, view: &DiffView<'_>) -> Result<(), Failure> {
+        match self.format {
+            OutputFormat::Json => self.document(&view.to_document()?),
+            OutputFormat::Csv => self.batch(&view.examples()?),
+            OutputFormat::Table => {
+                self.text(&view.to_text())?;
+                if view.has_examples() { self.batch(&view.examples()?) } else { Ok(()) }
+            }
+        }
     }
 
     /// Lines for people on standard output, as part of a result.

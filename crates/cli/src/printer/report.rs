@@ -13,14 +13,24 @@ use waterline_core::table::TableName;
 
 use waterline_core::text::{Zone, format_timestamp};
 
+use crate::printer::counted;
+
 #[derive(Debug, Default)]
 pub(crate) struct SyncReport {
     pub(crate) tables: Vec<TableReport>,
     /// What is done for all tables at once, such as decoding.
     pub(crate) stages: Vec<StageTime>,
     pub(crate) elapsed: Duration,
-    /// Sources that could not be read at all.
-    pub(crate) failed_sources: Vec<(String, Error)>,
+    pub(crate) failed_sources: Vec<FailedSource>,
+}
+
+/// A source that could not be read at all.
+#[derive(Debug)]
+pub(crate) struct FailedSource {
+    pub(crate) source: String,
+    /// The one table that was asked for.
+    pub(crate) table: Option<TableName>,
+    pub(crate) error: Error,
 }
 
 #[derive(Debug)]
@@ -79,7 +89,7 @@ impl TableCounts {
 impl SyncReport {
     pub(crate) fn errors(&self) -> impl Iterator<Item = (String, &Error)> {
         let tables = self.tables.iter().filter_map(|table| table.error.as_ref().map(|error| (table.table.to_string(), error)));
-        tables.chain(self.failed_sources.iter().map(|(source, error)| (format!("source {source}"), error)))
+        tables.chain(self.failed_sources.iter().map(|failed| (failed.label(), &failed.error)))
     }
 
     /// The kind whose exit code is the highest.
@@ -91,12 +101,12 @@ impl SyncReport {
         let mut out = String::new();
         for table in &self.tables {
             let counts = &table.counts;
-            let _ = write!(out, "{}: {} rows read", table.table, HumanCount(counts.rows_read));
+            let _ = write!(out, "{}: {} read", table.table, counted(counts.rows_read, "row"));
             for (name, count) in counts.named().into_iter().skip(1).take(8).filter(|(_, count)| *count > 0) {
                 let _ = write!(out, ", {} {name}", HumanCount(count), name = name.replace('_', " "));
             }
             if counts.files_written > 0 {
-                let _ = write!(out, "; {} files, {} written", HumanCount(counts.files_written), HumanBytes(counts.bytes_written));
+                let _ = write!(out, "; {}, {} written", counted(counts.files_written, "file"), HumanBytes(counts.bytes_written));
             }
             out.push_str(if table.error.is_some() { "; FAILED\n" } else { "\n" });
             if !table.stages.is_empty() && counts.rows_read + counts.files_written > 0 {
@@ -116,7 +126,13 @@ impl SyncReport {
 
     pub(crate) fn to_document(&self) -> Value {
         let tables: Vec<Value> = self.tables.iter().map(TableReport::to_document).collect();
-        json!({ "tables": tables, "seconds": self.elapsed.as_secs_f64(), "stages": stages_document(&self.stages) })
+        let failed: Vec<Value> = self.failed_sources.iter().map(FailedSource::to_document).collect();
+        json!({
+            "tables": tables,
+            "failed_sources": failed,
+            "seconds": self.elapsed.as_secs_f64(),
+            "stages": stages_document(&self.stages),
+        })
     }
 
     /// One row per table.
@@ -130,6 +146,16 @@ impl SyncReport {
         let errors: StringArray = self.tables.iter().map(|table| table.error.as_ref().map(ToString::to_string)).collect();
         columns.push(("error", Arc::new(errors)));
         Ok(RecordBatch::try_from_iter(columns)?)
+    }
+}
+
+impl FailedSource {
+    fn label(&self) -> String {
+        self.table.as_ref().map_or_else(|| format!("source {}", self.source), ToString::to_string)
+    }
+
+    fn to_document(&self) -> Value {
+        json!({ "source": self.source, "table": self.table.as_ref().map(ToString::to_string), "error": self.error.to_string() })
     }
 }
 

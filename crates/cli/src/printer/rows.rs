@@ -7,9 +7,12 @@ use arrow::record_batch::RecordBatch;
 
 use crate::args::OutputFormat;
 use crate::failure::Failure;
-use crate::printer::cells::{Cells, write_object};
 use crate::printer::table::{Layout, TableLayout};
+use waterline_core::cells::{Cells, write_object};
+use waterline_core::dump::push_csv_line;
 
+/// A null in CSV; an empty text is in quotes.
+const NULL: &str = "";
 /// Rows that are laid out together; the first ones fix the widths of the columns.
 const TABLE_ROWS: usize = 500;
 /// Text is handed on when this much has come together.
@@ -37,7 +40,7 @@ impl<'a> RowWriter<'a> {
             OutputFormat::Json => Form::Json { rows: 0 },
             OutputFormat::Csv => {
                 let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-                push_csv_line(&mut text, names.into_iter().map(Some));
+                push_csv_line(&mut text, names.into_iter().map(Some), NULL);
                 Form::Csv
             }
         };
@@ -87,6 +90,7 @@ impl<'a> RowWriter<'a> {
             push_csv_line(
                 &mut self.text,
                 values.iter().zip(columns).map(|(value, column)| (!column.is_null(row)).then_some(value.as_str())),
+                NULL,
             );
             self.hand_on_when_full()?;
         }
@@ -120,23 +124,6 @@ impl<'a> RowWriter<'a> {
         self.text.clear();
         Ok(())
     }
-}
-
-/// One line of RFC 4180, but for its end, which is a line feed as everywhere on a terminal. A null is an empty field, an empty text a quoted one.
-fn push_csv_line<'a>(out: &mut String, values: impl Iterator<Item = Option<&'a str>>) {
-    for (i, value) in values.enumerate() {
-        out.push_str(if i == 0 { "" } else { "," });
-        match value {
-            None => {}
-            Some(value) if value.is_empty() || value.contains([',', '"', '\n', '\r']) => {
-                out.push('"');
-                out.push_str(&value.replace('"', "\"\""));
-                out.push('"');
-            }
-            Some(value) => out.push_str(value),
-        }
-    }
-    out.push('\n');
 }
 
 #[cfg(test)]

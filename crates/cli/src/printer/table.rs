@@ -6,7 +6,7 @@ use std::ops::Range;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, TableComponent, Width};
 
-use crate::printer::cells::Cells;
+use waterline_core::cells::Cells;
 
 /// What is written for a null.
 const NULL: &str = "NULL";

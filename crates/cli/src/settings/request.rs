@@ -1,16 +1,23 @@
-//! What `load`, `ingest`, `merge`, `run`, `query` and `changes` ask of the engine.
+//! What `load`, `ingest`, `merge`, `run`, `query`, `changes`, `diff` and `export` ask of the engine.
+
+mod changes;
+mod diff;
+mod export;
+mod moments;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub(crate) use changes::ChangesRequest;
 use chrono_tz::Tz;
+pub(crate) use diff::{DiffRequest, DiffSide};
+pub(crate) use export::{ExportFormat, ExportRequest};
 use waterline_core::as_of::{Beyond, Cut};
-use waterline_core::changes::Detail;
 use waterline_core::error::{Error, Result};
 use waterline_core::table::TableName;
-use waterline_engine::changes::Span;
 
-use crate::args::{self, ChangesArgs, LimitArgs, LoadArgs, QueryArgs, RunArgs, SyncArgs};
+use self::moments::read_moments;
+use crate::args::{self, CsvArgs, LimitArgs, LoadArgs, MemoryArgs, QueryArgs, RunArgs, SyncArgs};
 use crate::settings::amount::Size;
 use crate::settings::{
     ChangeFormat, DumpMoment, Limits, OnError, SchemaSettings, Settings, SourceSettings, TableFormatKind, TableSettings, absolute,
@@ -82,7 +89,7 @@ impl DumpRequest {
         };
         Ok(Self {
             paths: args.paths.iter().map(|path| absolute(path, cwd)).collect::<Result<_>>()?,
-            format: dump_format(args)?,
+            format: dump_format(args.format, &args.csv, args.paths.first().map_or("", String::as_str))?,
             at,
             timezone: timezone.or_else(|| source.and_then(|source| source.timezone)),
             schema: schema(source, &of_table).overlaid(&args.schema, cwd)?,
@@ -104,16 +111,14 @@ fn schema(source: Option<&SourceSettings>, table: &TableSettings) -> SchemaSetti
     schema
 }
 
-fn dump_format(args: &LoadArgs) -> Result<DumpFormat> {
-    let format = match args.format {
+/// The format that is named, or that the name of the dump's first file shows.
+fn dump_format(format: Option<args::DumpFormat>, csv: &CsvArgs, file: &str) -> Result<DumpFormat> {
+    let format = match format {
         Some(format) => format,
-        None => format_by_name(args.paths.first().map_or("", String::as_str)).ok_or_else(|| {
-            Error::usage("the format of the dump cannot be told by the file's name; say --format")
-                .with("file", args.paths.first().map_or("", String::as_str))
-        })?,
+        None => format_by_name(file)
+            .ok_or_else(|| Error::usage("the format of the dump cannot be told by the file's name; say --format").with("file", file))?,
     };
-    let csv = &args.csv;
-    if format != args::DumpFormat::Csv && (csv.null.is_some() || csv.delimiter.is_some() || csv.quote.is_some() || csv.no_header) {
+    if format != args::DumpFormat::Csv && has_options(csv) {
         return Err(Error::usage("--null, --delimiter, --quote and --no-header are for CSV only"));
     }
     Ok(match format {
@@ -126,6 +131,10 @@ fn dump_format(args: &LoadArgs) -> Result<DumpFormat> {
             header: if csv.no_header { CsvHeader::Absent } else { CsvHeader::Present },
         }),
     })
+}
+
+fn has_options(csv: &CsvArgs) -> bool {
+    csv.null.is_some() || csv.delimiter.is_some() || csv.quote.is_some() || csv.no_header
 }
 
 fn format_by_name(name: &str) -> Option<args::DumpFormat> {
@@ -209,7 +218,7 @@ impl SyncRequest {
         let of_table = settings.table(table);
         source.schema = schema(Some(&source), &of_table);
         source.paths = vec![file];
-        source.on_error = OnError::Quarantine;
+        source.on_error = OnError::QuarantineAgain;
         Ok(Self {
             stage: Stage::Merge,
             complete_until_us: None,
@@ -269,6 +278,11 @@ pub(crate) fn with_memory(mut limits: Limits, memory: Option<&str>) -> Result<Li
     Ok(limits)
 }
 
+/// What a command may use that reads only.
+pub(crate) fn memory_bytes(settings: &Settings, args: &MemoryArgs) -> Result<usize> {
+    Ok(with_memory(settings.limits, args.memory_limit.as_deref())?.memory_bytes)
+}
+
 fn complete_until(args: &LimitArgs, zone: Option<Tz>) -> Result<Option<i64>> {
     args.complete_until.as_deref().map(|text| parse_moment(text, zone).map_err(|e| e.with("option", "--complete-until"))).transpose()
 }
@@ -294,10 +308,15 @@ pub enum ReadCut {
     CommittedBy(i64),
     /// A moment of the source.
     AsOf(Cut),
+    /// Moments of the source, in microseconds since the epoch; by what had been committed until a time in milliseconds.
+    AsOfEach {
+        moments_us: Vec<i64>,
+        known_by_ms: Option<i64>,
+    },
 }
 
 impl QueryRequest {
-    pub(crate) fn resolve(args: &QueryArgs, sql: String, settings: &Settings) -> Result<Self> {
+    pub(crate) fn resolve(args: &QueryArgs, sql: String, settings: &Settings, cwd: &Path) -> Result<Self> {
         let timezone = parse_zone(args.timezone.as_deref())?;
         let moment = |text: &Option<String>, option: &'static str| -> Result<Option<i64>> {
             text.as_deref().map(|text| parse_moment(text, timezone).map_err(|e| e.with("option", option))).transpose()
@@ -305,43 +324,15 @@ impl QueryRequest {
         let beyond = if args.allow_incomplete { Beyond::AsLogged } else { Beyond::Refuse };
         let committed_by_us = moment(&args.committed_by, "--committed-by")?;
         let known_by_ms = committed_by_us.map(|at_us| at_us.div_euclid(1000));
-        let cut = match (&args.snapshot, moment(&args.as_of, "--as-of")?, committed_by_us) {
+        let cut = match (&args.snapshot, &args.as_of_each, moment(&args.as_of, "--as-of")?, committed_by_us) {
             (Some(name), ..) => ReadCut::Snapshot(name.clone()),
-            (None, Some(at_us), _) => ReadCut::AsOf(Cut { at_us, known_by_ms, beyond }),
-            (None, None, Some(at_us)) => ReadCut::CommittedBy(at_us),
-            (None, None, None) => ReadCut::Newest,
+            (None, Some(file), ..) => ReadCut::AsOfEach { moments_us: read_moments(&cwd.join(file), timezone)?, known_by_ms },
+            (None, None, Some(at_us), _) => ReadCut::AsOf(Cut { at_us, known_by_ms, beyond }),
+            (None, None, None, Some(at_us)) => ReadCut::CommittedBy(at_us),
+            (None, None, None, None) => ReadCut::Newest,
         };
         let limits = with_memory(settings.limits, args.memory_limit.as_deref())?;
         Ok(Self { sql, cut, beyond, timezone, limits })
-    }
-}
-
-/// The changes of a table between two moments of its source.
-#[derive(Debug)]
-pub struct ChangesRequest {
-    pub table: TableName,
-    pub span: Span,
-    pub detail: Detail,
-    pub limits: Limits,
-}
-
-impl ChangesRequest {
-    pub(crate) fn resolve(args: &ChangesArgs, settings: &Settings) -> Result<Self> {
-        let timezone = parse_zone(args.timezone.as_deref())?;
-        let moment = |text: &str, option: &'static str| parse_moment(text, timezone).map_err(|e| e.with("option", option));
-        let known_by_us = args.committed_by.as_deref().map(|text| moment(text, "--committed-by")).transpose()?;
-        let span = Span {
-            since_us: moment(&args.since, "--since")?,
-            until_us: moment(&args.until, "--until")?,
-            known_by_ms: known_by_us.map(|at_us| at_us.div_euclid(1000)),
-            beyond: if args.allow_incomplete { Beyond::AsLogged } else { Beyond::Refuse },
-        };
-        Ok(Self {
-            table: args.table.parse()?,
-            span,
-            detail: if args.net { Detail::Net } else { Detail::EveryEvent },
-            limits: with_memory(settings.limits, args.memory_limit.as_deref())?,
-        })
     }
 }
 

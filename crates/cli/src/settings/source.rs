@@ -135,6 +135,8 @@ impl From<args::ChangeFormat> for ChangeFormat {
 pub enum OnError {
     Stop,
     Quarantine,
+    /// For records that come from the quarantine.
+    QuarantineAgain,
 }
 
 impl From<OnErrorName> for OnError {

@@ -57,8 +57,12 @@ pub(super) fn bytes(text: &str) -> CellResult<Vec<u8>> {
     hex.as_bytes().chunks(2).map(pair).collect::<Option<_>>().ok_or("an odd or other than hexadecimal digit")
 }
 
-/// The bits of `10101010` as Debezium sends them: the last bit is the lowest of the first byte.
+/// The bits of `10101010` as Debezium sends them: the last bit is the lowest of the first byte. Also the bytes themselves as `\x00ff`,
+/// as exports have them.
 pub(super) fn bits(text: &str) -> CellResult<Vec<u8>> {
+    if text.starts_with("\\x") {
+        return bytes(text);
+    }
     let mut value = vec![0u8; text.len().div_ceil(8)];
     for (at, bit) in text.bytes().rev().enumerate() {
         match (bit, value.get_mut(at / 8)) {

@@ -4,7 +4,6 @@ use arrow::datatypes::DataType;
 
 use crate::decode::json::JsonKind;
 use crate::error::Error;
-use crate::schema::incompatible;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Fault {
@@ -21,7 +20,11 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn into_error(self, column: &str, table_type: &DataType, json: &str) -> Error {
         let error = match self {
-            Self::Type(source) | Self::Wider(source) => incompatible(column, table_type, &source),
+            // Only a message's schema says that the source changed; a value by itself may as well be wrong.
+            Self::Type(source) | Self::Wider(source) => Error::bad_input("a value is of a type that its column cannot take")
+                .with("column", column)
+                .with("table type", table_type)
+                .with("source type", source),
             Self::Malformed(message) => Error::bad_input(message).with("column", column).with("table type", table_type),
             Self::Contradiction(setting) => {
                 Error::bad_input("earlier values were ambiguous and were read in another mode than this one shows; set the mode")

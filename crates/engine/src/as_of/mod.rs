@@ -7,6 +7,7 @@ pub(crate) mod history;
 mod overlay;
 mod residual;
 mod rows;
+mod sweep;
 
 use std::sync::Arc;
 
@@ -19,9 +20,10 @@ use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
 
 use self::history::Ground;
-pub(crate) use self::overlay::{Gone, Overlay};
+pub(crate) use self::overlay::{Gone, Images, Overlay};
 pub(crate) use self::residual::{Bucket, Loaded, Onto, Residual, Whole};
 pub(crate) use self::rows::source_columns;
+pub(crate) use self::sweep::{Sweep, SweptMoment};
 pub(crate) use crate::events::Window;
 use crate::lake::{Lake, Limits};
 use crate::merge::Pair;
@@ -105,8 +107,8 @@ impl AsOf {
     }
 
     /// The same table at another cut, by what was known of it when it was opened.
-    pub fn at(&self, cut: &Cut) -> Result<Self> {
-        let plan = plan_upto(&self.mirror, &self.log, cut, Some(self.plan.upto)).map_err(|e| e.with("table", self.pair.mirror.name()))?;
+    pub(crate) fn at(&self, cut: &Cut) -> Result<Self> {
+        let plan = self.plan_at(cut)?;
         Ok(Self {
             lake: self.lake.clone(),
             pair: self.pair.clone(),
@@ -122,6 +124,17 @@ impl AsOf {
 
     pub(crate) fn past(&self) -> Past<'_> {
         Past { lake: &self.lake, pair: &self.pair, mirror: &self.mirror, log: &self.log, counts: self.counts, schema: &self.schema }
+    }
+
+    /// The plan of another moment, by what was fixed when the table was opened.
+    pub(crate) fn plan_at(&self, cut: &Cut) -> Result<Plan> {
+        plan_upto(&self.mirror, &self.log, cut, Some(self.plan.upto)).map_err(|e| e.with("table", self.pair.mirror.name()))
+    }
+
+    /// Events between a plan's base and a moment, at most.
+    pub(crate) async fn events_until(&self, plan: &Plan, until_us: i64) -> Result<u64> {
+        let window = Window { until_us: Some(until_us), ..Window::since(&plan.baseline.baseline, plan.upto) };
+        self.past().events_in(plan, &window).await
     }
 
     pub fn plan(&self) -> &Plan {
@@ -198,22 +211,35 @@ impl Past<'_> {
     }
 
     async fn fold(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Option<StateAt>> {
-        let states = self.states(plan).await?;
-        let ground = states.ground(*self, window);
+        let (base, baseline) = self.grounds(plan).await?;
+        let ground = self.ground(window.clone(), baseline.as_ref());
+        let onto = Onto { state: base.as_ref(), record: &plan.base.record };
         let mut overlay = Overlay::default();
         for bucket in self.buckets(plan, window, limits).await? {
-            match Residual::load(&ground, states.onto(plan), bucket, Whole::Made).await? {
+            match Residual::load(&ground, onto, bucket, Whole::Made).await? {
                 Loaded::Residual(residual) => overlay.merge(residual.overlay(&ground, None)?),
                 Loaded::LateTruncate => return Ok(None),
             }
         }
-        Ok(Some(StateAt { base: states.base.filter(|_| !overlay.emptied), overlay }))
+        Ok(Some(StateAt { base: base.filter(|_| !overlay.emptied), overlay }))
     }
 
-    pub(crate) async fn states(&self, plan: &Plan) -> Result<States> {
+    /// The states of the base and of the baseline.
+    pub(crate) async fn grounds(&self, plan: &Plan) -> Result<(Option<TableState>, Option<TableState>)> {
         let base = self.state_of(plan.base.version).await?;
-        let baseline = if plan.base.version == plan.baseline.version { base.clone() } else { self.state_of(plan.baseline.version).await? };
-        Ok(States { base, baseline })
+        let same = plan.base.version == plan.baseline.version;
+        let baseline = if same { base.clone() } else { self.state_of(plan.baseline.version).await? };
+        Ok((base, baseline))
+    }
+
+    pub(crate) fn ground<'b>(&'b self, window: Window, baseline: Option<&'b TableState>) -> Ground<'b> {
+        Ground { lake: self.lake, pair: self.pair, schema: self.schema, log: self.log, window, counts: self.counts, baseline }
+    }
+
+    /// Events of a window that are not folded into the plan's base, at most.
+    async fn events_in(&self, plan: &Plan, window: &Window) -> Result<u64> {
+        let window = Window { above: plan.base.record.folded, ..window.clone() };
+        Ok(self.pair.changelog.data_files(self.log, &window).await?.iter().map(|file| file.record_count).sum())
     }
 
     /// Shares of the keys so that the events of each fit into memory. Linked keys must share one, and rows without a key have none.
@@ -221,8 +247,7 @@ impl Past<'_> {
         if self.schema.keys().is_empty() || self.counts.continued_rows > 0 {
             return Ok(vec![Bucket::ALL]);
         }
-        let window = Window { above: plan.base.record.folded, ..window.clone() };
-        let events: u64 = self.pair.changelog.data_files(self.log, &window).await?.iter().map(|file| file.record_count).sum();
+        let events = self.events_in(plan, window).await?;
         let fit = limits.batch_rows.min(limits.batch_bytes / EVENT_BYTES).max(1) as u64;
         let of = events.div_ceil(fit).max(1);
         Ok((0..of).map(|number| Bucket { number, of }).collect())
@@ -233,29 +258,5 @@ impl Past<'_> {
         let Some(version) = version else { return Ok(None) };
         let state = self.pair.mirror.at(self.mirror, version).await?;
         Ok(Some(TableState { schema: self.mirror.schema.clone(), ..state }))
-    }
-}
-
-/// The states that a plan's events fold onto; `None` for the empty table.
-pub(crate) struct States {
-    base: Option<TableState>,
-    baseline: Option<TableState>,
-}
-
-impl States {
-    pub(crate) fn ground<'a>(&'a self, past: Past<'a>, window: &Window) -> Ground<'a> {
-        Ground {
-            lake: past.lake,
-            pair: past.pair,
-            schema: past.schema,
-            log: past.log,
-            window: window.clone(),
-            counts: past.counts,
-            baseline: self.baseline.as_ref(),
-        }
-    }
-
-    pub(crate) fn onto<'a>(&'a self, plan: &'a Plan) -> Onto<'a> {
-        Onto { state: self.base.as_ref(), record: &plan.base.record }
     }
 }

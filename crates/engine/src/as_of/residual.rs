@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::Fields;
 use arrow::row::{Row, Rows as KeyRows};
@@ -58,17 +58,17 @@ pub(crate) struct Onto<'a> {
 
 /// Events that follow upon a base.
 pub(crate) struct Residual {
-    log_files: Vec<DataFile>,
+    pub(super) log_files: Vec<DataFile>,
     /// Events whose keys' images are rows of the changelog.
-    plain: KeyEvents,
+    pub(super) plain: KeyEvents,
     /// Keys of which some event leaves columns unset.
-    partial: Option<History>,
+    pub(super) partial: Option<History>,
     /// Keys that are folded again from the baseline.
-    late: Option<History>,
+    pub(super) late: Option<History>,
     /// Every key of the residual.
-    keys: Arc<KeyIndex>,
+    pub(super) keys: Arc<KeyIndex>,
     /// Where they are in the base.
-    located: Located,
+    pub(super) located: Located,
     /// Events of the residual.
     rows: u64,
 }
@@ -199,11 +199,11 @@ impl Residual {
 
 /// Keys and order of events, and where the events are.
 #[derive(Clone, Debug)]
-struct KeyEvents {
+pub(super) struct KeyEvents {
     /// System columns and those of the key.
-    events: ChangeBatch,
+    pub(super) events: ChangeBatch,
     /// Place of each event: number of a file of the changelog, and position.
-    at: Vec<RowAt>,
+    pub(super) at: Vec<RowAt>,
 }
 
 impl KeyEvents {
@@ -244,16 +244,22 @@ impl KeyEvents {
         Ok((files, Self { events, at }))
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.at.len()
     }
 
-    fn filter(&self, mask: &BooleanArray) -> Result<Self> {
+    pub(super) fn filter(&self, mask: &BooleanArray) -> Result<Self> {
         if mask.true_count() == mask.len() {
             return Ok(self.clone());
         }
         let events = ChangeBatch::try_new(filter_record_batch(self.events.batch(), mask)?)?;
         Ok(Self { events, at: mask.values().set_indices().map(|row| self.at[row]).collect() })
+    }
+
+    /// Some of the events, by row.
+    pub(super) fn take(&self, rows: &[u32]) -> Result<Self> {
+        let events = ChangeBatch::try_new(arrow::compute::take_record_batch(self.events.batch(), &UInt32Array::from(rows.to_vec()))?)?;
+        Ok(Self { events, at: rows.iter().map(|row| self.at[*row as usize]).collect() })
     }
 
     /// Keys of events that leave columns unset, and those whose rows they continue; but for the keys of `elsewhere`.
@@ -306,7 +312,7 @@ impl KeyEvents {
     }
 
     /// Of a table without a key: the rows that were created since the last truncate, and whether there was one.
-    fn live_creates(&self) -> Result<(Vec<u32>, bool)> {
+    pub(super) fn live_creates(&self) -> Result<(Vec<u32>, bool)> {
         let (mut live, mut truncated) = (Vec::new(), false);
         for row in fold_order(&self.events).0 {
             match self.events.op(row as usize)? {

@@ -15,7 +15,7 @@ use waterline_core::key::{KeyEncoder, KeyIndex, hash_key};
 use waterline_core::locate::key_columns;
 
 use super::{Changes, Feed};
-use crate::as_of::{Bucket, Loaded, Residual, Whole};
+use crate::as_of::{Bucket, Loaded, Onto, Residual, Whole};
 use crate::read::{AsOfTable, from_datafusion};
 
 /// Rows of a batch of the feed.
@@ -23,23 +23,19 @@ const BATCH_ROWS: usize = 1 << 13;
 
 impl Changes {
     pub(super) async fn keyed(&self, session: &SessionContext, out: &Feed) -> Result<()> {
-        let plan = self.since.plan();
-        if self.walk_buckets(plan, session, out).await? {
-            return Ok(());
-        }
-        match self.walk_buckets(&plan.from_baseline(), session, out).await? {
-            true => Ok(()),
-            false => Err(Error::internal("a truncate is late although nothing is folded before it")),
-        }
+        let serves =
+            self.walk_buckets(&self.since, session, out).await? || self.walk_buckets(&self.since.from_baseline(), session, out).await?;
+        if serves { Ok(()) } else { Err(Error::internal("a truncate is late although nothing is folded before it")) }
     }
 
     /// Returns whether the plan's base serves: nothing is told when a truncate sorts below what it has folded.
     async fn walk_buckets(&self, plan: &Plan, session: &SessionContext, out: &Feed) -> Result<bool> {
         let (past, window) = (self.until.past(), self.until.window());
-        let states = past.states(plan).await?;
-        let ground = states.ground(past, &window);
+        let (base, baseline) = past.grounds(plan).await?;
+        let ground = past.ground(window.clone(), baseline.as_ref());
+        let onto = Onto { state: base.as_ref(), record: &plan.base.record };
         for bucket in past.buckets(plan, &window, &self.limits).await? {
-            match Residual::load(&ground, states.onto(plan), bucket, Whole::ChangedAfter(self.since_us())).await? {
+            match Residual::load(&ground, onto, bucket, Whole::ChangedAfter(self.since_us())).await? {
                 Loaded::Residual(residual) => self.walk_bucket(bucket, &residual, session, out).await?,
                 // Truncates belong to every bucket, so the first one shows it.
                 Loaded::LateTruncate => return Ok(false),

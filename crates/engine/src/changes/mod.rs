@@ -19,7 +19,7 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::prelude::ident;
 use tokio::sync::mpsc::Sender;
-use waterline_core::as_of::{Beyond, Cut, time_text};
+use waterline_core::as_of::{Beyond, Cut, Plan, time_text};
 use waterline_core::change::{DOMAIN, EVENT_TIME, SEQUENCE};
 use waterline_core::changes::{Detail, RANK, feed_schema};
 use waterline_core::error::{Error, ErrorKind, Result};
@@ -45,9 +45,9 @@ pub struct Span {
 
 /// The changes of one table. What is known of it was fixed when it was opened.
 pub struct Changes {
-    since: AsOf,
-    until: AsOf,
+    since: Plan,
     since_cut: Cut,
+    until: AsOf,
     detail: Detail,
     limits: Limits,
 }
@@ -63,8 +63,8 @@ impl Changes {
         let cut = |at_us| Cut { at_us, known_by_ms: span.known_by_ms, beyond: span.beyond };
         let until = AsOf::open(lake, table, &cut(span.until_us), limits).await?;
         let since_cut = cut(span.since_us);
-        let since = until.at(&since_cut)?;
-        let (first, last) = (&since.plan().baseline.baseline, &until.plan().baseline.baseline);
+        let since = until.plan_at(&since_cut)?;
+        let (first, last) = (&since.baseline.baseline, &until.plan().baseline.baseline);
         if first != last {
             let from = last.until_us.or(last.at_us).map_or_else(|| "unknown".to_owned(), time_text);
             return Err(Error::new(
@@ -74,7 +74,7 @@ impl Changes {
             .with("table", table)
             .with("baseline", from));
         }
-        Ok(Self { since, until, since_cut, detail, limits: *limits })
+        Ok(Self { since, since_cut, until, detail, limits: *limits })
     }
 
     /// The columns of the feed, see [`feed_schema`].
@@ -98,7 +98,7 @@ impl Changes {
     }
 
     fn since_us(&self) -> i64 {
-        self.since.plan().at_us
+        self.since.at_us
     }
 
     async fn produce(&self, session: &SessionContext, out: &Feed) -> Result<()> {

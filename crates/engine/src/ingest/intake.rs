@@ -81,7 +81,8 @@ impl Intake {
         if let Some(declared) = &declared {
             grow_pair(&pair, declared).await.map_err(|e| e.with("table", table))?;
         }
-        let schema = with_declarations(&pair.mirror.head().await?, declared.as_ref())?;
+        let mirror = pair.mirror.head().await?;
+        let schema = with_declarations(&mirror, declared.as_ref())?;
         let header = log_header(&pair.changelog.head().await?)?;
         let positions = read_positions(lake, &header).await?;
         Ok(Self {
@@ -103,7 +104,7 @@ impl Intake {
             header,
             ended_run: None,
             state: IntakeState::Open,
-            report: TableReport::new(table),
+            report: TableReport::new(table, &mirror.location),
         })
     }
 
@@ -205,7 +206,7 @@ impl Intake {
     /// A record that cannot be taken: aside, or the end of this table's part of the job.
     pub(super) async fn reject(&mut self, error: Error, line: &[u8], file: &InputFile, before: &Cursor) {
         let is_bad_record = matches!(error.kind(), ErrorKind::BadInput | ErrorKind::SchemaChange);
-        if is_bad_record && self.settings.on_error == OnError::Quarantine {
+        if is_bad_record && self.settings.on_error != OnError::Stop {
             self.bad.push(BadRecord::new(&file.url, before.records + 1, before.next_line_bytes(), line, &error));
             self.positions.run.break_off();
             return;
@@ -316,17 +317,20 @@ impl Intake {
             planned_on: self.header.clone(),
             positions: self.positions.clone(),
             progress,
-            quarantined: self.bad.len() as u64,
+            quarantined: if self.settings.on_error == OnError::QuarantineAgain { 0 } else { self.bad.len() as u64 },
             torn: std::mem::take(&mut self.torn),
             ended_run: self.ended_run.take(),
         };
+        let bad = std::mem::take(&mut self.bad);
+        let put_aside = bad.len() as u64;
+        if !bad.is_empty() {
+            Quarantine::of(&self.lake, &self.pair.mirror.head().await?).put(bad).await?;
+        }
         // At the end of a job it is news, too, that files were read which hold nothing for the table: else each job reads them.
         let has_news = is_news(&self.header, &entry) || is_end && self.has_new_positions;
         if !has_news {
+            self.report.quarantined += put_aside;
             return Ok(());
-        }
-        if !self.bad.is_empty() {
-            Quarantine::of(&self.lake, &self.pair.mirror.head().await?).put(std::mem::take(&mut self.bad)).await?;
         }
         let started = self.lake.env.clock.now_us();
         let logged = match log(&self.lake, &self.pair.changelog, &entry).await? {
@@ -336,6 +340,7 @@ impl Intake {
             }
             Logged::Committed(batch) => batch,
         };
+        self.report.quarantined += put_aside;
         self.report.logged(&self.header, &logged, self.lake.env.clock.now_us() - started);
         self.header = logged.header.clone();
         self.has_new_positions = false;

@@ -109,6 +109,8 @@ pub enum OnError {
     /// Its table ends with an error; the other tables go on.
     Stop,
     Quarantine,
+    /// As [`Self::Quarantine`], for records that come from there: the log has counted them.
+    QuarantineAgain,
 }
 
 /// How a job runs.

@@ -14,6 +14,8 @@ use crate::merge::MergeCounts;
 #[derive(Clone, Debug, Serialize)]
 pub struct TableReport {
     pub table: TableName,
+    /// URL of the table's folder.
+    pub location: String,
     /// Records of this table that were read from files.
     pub rows_read: u64,
     pub batches: u64,
@@ -48,9 +50,10 @@ pub struct RunReport {
 }
 
 impl TableReport {
-    pub(super) fn new(table: &TableName) -> Self {
+    pub(super) fn new(table: &TableName, location: &str) -> Self {
         Self {
             table: table.clone(),
+            location: location.to_owned(),
             rows_read: 0,
             batches: 0,
             events_logged: 0,
@@ -72,7 +75,6 @@ impl TableReport {
         self.events_logged += batch.events.len() as u64;
         self.repeated += batch.repeated;
         self.late += batch.header.counts.late - before.counts.late;
-        self.quarantined += batch.header.counts.quarantined - before.counts.quarantined;
         self.below_watermark += batch.header.counts.below_watermark - before.counts.below_watermark;
         self.torn += batch.header.counts.torn - before.counts.torn;
         self.watermark_us = batch.header.watermark_us;

@@ -28,8 +28,8 @@ use crate::parquet_io::TableColumns;
 #[derive(Debug)]
 pub struct AsOfTable {
     at: AsOf,
-    base: FileScan,
-    changelog: FileScan,
+    pub(super) base: FileScan,
+    pub(super) changelog: FileScan,
 }
 
 impl AsOfTable {

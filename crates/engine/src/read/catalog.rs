@@ -12,6 +12,9 @@ use waterline_core::table::TableName;
 
 use super::as_of_table::AsOfTable;
 use super::error::external;
+use super::session::SessionOptions;
+use super::sweep::Moments;
+use super::sweep_table::SweepTable;
 use super::table::LakeTable;
 use super::version::{ReadAt, first_few, resolve};
 use crate::lake::{Lake, Limits};
@@ -62,6 +65,9 @@ impl SchemaProvider for Namespace {
     }
 }
 
+/// Of a session's memory, the share that a sweep may keep the columns of one table in.
+const SWEEP_SHARE: usize = 2;
+
 /// How the name of a table that is read as of a moment of its own ends: this, and the moment in microseconds.
 const MOMENT: &str = "\u{1}as of ";
 
@@ -78,6 +84,8 @@ pub(super) struct Tables {
     /// For tables that are read as of a moment.
     beyond: Beyond,
     limits: Limits,
+    memory_bytes: usize,
+    sweep: Option<Arc<Moments>>,
     opened: Mutex<HashMap<(TableName, ReadAt), Opened>>,
 }
 
@@ -85,6 +93,7 @@ pub(super) struct Tables {
 enum Opened {
     Version(Arc<LakeTable>),
     Moment(Arc<AsOfTable>),
+    Moments(Arc<SweepTable>),
 }
 
 impl Opened {
@@ -92,13 +101,15 @@ impl Opened {
         match self {
             Self::Version(table) => table,
             Self::Moment(table) => table,
+            Self::Moments(table) => table,
         }
     }
 }
 
 impl Tables {
-    pub(super) fn new(lake: Lake, at: ReadAt, beyond: Beyond, limits: Limits) -> Self {
-        Self { lake, at, beyond, limits, opened: Mutex::default() }
+    pub(super) fn new(lake: Lake, at: ReadAt, options: &SessionOptions, sweep: Option<Arc<Moments>>) -> Self {
+        let SessionOptions { beyond, limits, memory_bytes, .. } = *options;
+        Self { lake, at, beyond, limits, memory_bytes, sweep, opened: Mutex::default() }
     }
 
     /// Those that were read as of a moment, by name.
@@ -106,7 +117,7 @@ impl Tables {
         let opened = self.opened.lock().await;
         let moments = opened.iter().filter_map(|((name, _), table)| match table {
             Opened::Moment(table) => Some((name.clone(), table.clone())),
-            Opened::Version(_) => None,
+            Opened::Version(_) | Opened::Moments(_) => None,
         });
         let mut moments: Vec<_> = moments.collect();
         moments.sort_by_key(|(name, table)| (name.clone(), table.as_of().plan().at_us));
@@ -138,6 +149,10 @@ impl Tables {
 
     async fn open(&self, name: &TableName, at: &ReadAt) -> Result<Opened> {
         let Some(format) = self.lake.catalog.open(name).await? else { return Err(self.no_such_table(name).await) };
+        if let (ReadAt::AsOf(cut), Some(moments)) = (at, self.sweep.as_ref().filter(|_| *at == self.at)) {
+            let table = SweepTable::open(&self.lake, name, cut, moments.clone(), &self.limits, self.memory_bytes / SWEEP_SHARE).await?;
+            return Ok(Opened::Moments(Arc::new(table)));
+        }
         if let ReadAt::AsOf(cut) = at {
             return Ok(Opened::Moment(Arc::new(AsOfTable::open(&self.lake, name, cut, &self.limits).await?)));
         }

@@ -12,6 +12,8 @@ mod prune;
 mod query;
 mod scan;
 mod session;
+mod sweep;
+mod sweep_table;
 mod table;
 mod version;
 
@@ -19,6 +21,7 @@ pub use as_of_table::AsOfTable;
 pub use deletes::{Deletes, all_deleted_rows};
 pub use query::query;
 pub use session::{SessionOptions, as_of_tables, session};
+pub use sweep::{MOMENT, SweepQuery, schema_with_moment, with_moment};
 pub use table::LakeTable;
 pub use version::{ReadAt, VersionSpec, resolve};
 

@@ -18,6 +18,7 @@ use waterline_env::Env;
 use super::as_of_table::AsOfTable;
 use super::catalog::{LakeCatalog, Tables};
 use super::error::from_datafusion;
+use super::sweep::Moments;
 use super::version::ReadAt;
 use crate::lake::{Lake, Limits};
 
@@ -59,9 +60,20 @@ pub(super) struct Lakeside {
 ///
 /// In [`super::query`] each table is also a function of a moment: `select * from shop.orders('2025-11-12T18:54:11Z')`.
 pub fn session(catalog: Arc<dyn Catalog>, env: &Env, at: ReadAt, options: &SessionOptions) -> Result<SessionContext> {
+    session_of(catalog, env, at, options, None)
+}
+
+/// [`session`]; with moments, tables that are not called with a moment of their own are at the one that is read now.
+pub(super) fn session_of(
+    catalog: Arc<dyn Catalog>,
+    env: &Env,
+    at: ReadAt,
+    options: &SessionOptions,
+    sweep: Option<Arc<Moments>>,
+) -> Result<SessionContext> {
     let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory_bytes), NAMED_CONSUMERS);
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc().map_err(from_datafusion)?;
-    let tables = Arc::new(Tables::new(Lake::new(catalog, env.clone()), at, options.beyond, options.limits));
+    let tables = Arc::new(Tables::new(Lake::new(catalog, env.clone()), at, options, sweep));
     let config = config(options).with_extension(Arc::new(Lakeside { tables: tables.clone(), timezone: options.timezone }));
     let state = SessionStateBuilder::new().with_default_features().with_config(config).with_runtime_env(runtime).build();
     let session = SessionContext::new_with_state(state);

@@ -24,8 +24,9 @@ fn report() -> SyncReport {
         complete_until_us: None,
         error: Some(Error::bad_input("not JSON").with("file", "a.jsonl").with("record", 8)),
     };
+    let failed = FailedSource { source: "crm".into(), table: None, error: Error::not_found("no such folder").with("file", "/in") };
     let decode = StageTime { stage: "decode".into(), elapsed: Duration::from_millis(210) };
-    SyncReport { tables: vec![good, bad], stages: vec![decode], elapsed: Duration::from_millis(1234), failed_sources: Vec::new() }
+    SyncReport { tables: vec![good, bad], stages: vec![decode], elapsed: Duration::from_millis(1234), failed_sources: vec![failed] }
 }
 
 #[test]
@@ -54,6 +55,7 @@ fn machines_read_every_count() {
                 "complete_until": null, "stages": {}, "error": "not JSON (file a.jsonl, record 8)"
             }
         ],
+        "failed_sources": [{ "source": "crm", "table": null, "error": "no such folder (file /in)" }],
         "seconds": 1.234,
         "stages": { "decode": 0.21 }
     });
@@ -64,9 +66,26 @@ fn machines_read_every_count() {
 }
 
 #[test]
+fn each_error_is_named_once_by_what_it_is_of() {
+    let report = report();
+    let labels: Vec<String> = report.errors().map(|(label, _)| label).collect();
+    assert_eq!(labels, ["shop.customers", "source crm"]);
+    let one = FailedSource { source: "default".into(), table: Some("shop.orders".parse().unwrap()), error: Error::not_found("x") };
+    assert_eq!(one.label(), "shop.orders");
+}
+
+#[test]
+fn one_file_is_one_file() {
+    let counts = TableCounts { rows_read: 1, files_written: 1, bytes_written: 1024, ..TableCounts::default() };
+    let table = TableReport { table: "a.b".parse().unwrap(), counts, stages: Vec::new(), complete_until_us: None, error: None };
+    let report = SyncReport { tables: vec![table], ..SyncReport::default() };
+    assert_eq!(report.to_text(), "a.b: 1 row read; 1 file, 1.00 KiB written\n0.00 s\n");
+}
+
+#[test]
 fn the_worst_error_gives_the_exit_code() {
     let mut report = report();
-    assert_eq!(report.worst(), Some(ErrorKind::BadInput));
+    assert_eq!(report.worst().map(ErrorKind::exit_code), Some(1));
     report.tables[0].error = Some(Error::unavailable("no catalog"));
     assert_eq!(report.worst(), Some(ErrorKind::Unavailable));
 }

@@ -53,7 +53,7 @@ fn a_value_of_another_type_names_the_column_and_both_types() {
         let line = create(&format!(r#"{{"id":2,{cell}}}"#), 2);
         let context =
             [("column", column), ("table type", table_type), ("source type", source_type), ("field", column), ("json type", json_type)];
-        assert_failure(&line, ErrorKind::SchemaChange, &context);
+        assert_failure(&line, ErrorKind::BadInput, &context);
     }
 }
 

@@ -13,11 +13,11 @@ use arrow::datatypes::{
     TimestampMicrosecondType, UInt64Type,
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use waterline_core::error::Result;
 
-use waterline_core::text::{Zone, format_date, format_time, format_timestamp};
+use crate::error::Result;
+use crate::text::{Zone, format_date, format_time, format_timestamp};
 
-pub(crate) struct Cells {
+pub struct Cells {
     array: ArrayRef,
     kind: Kind,
 }
@@ -42,7 +42,7 @@ enum Kind {
 }
 
 impl Cells {
-    pub(crate) fn new(array: &ArrayRef) -> Result<Self> {
+    pub fn new(array: &ArrayRef) -> Result<Self> {
         let array = match plainer(array.data_type()) {
             Some(data_type) => cast(array, &data_type)?,
             None => array.clone(),
@@ -51,12 +51,12 @@ impl Cells {
         Ok(Self { array, kind })
     }
 
-    pub(crate) fn is_null(&self, row: usize) -> bool {
+    pub fn is_null(&self, row: usize) -> bool {
         matches!(self.kind, Kind::Null) || self.array.is_null(row)
     }
 
     /// Appends a value as text; nothing for a null. Lists, structs and maps are JSON.
-    pub(crate) fn write_text(&self, out: &mut String, row: usize) {
+    pub fn write_text(&self, out: &mut String, row: usize) {
         if self.is_null(row) {
             return;
         }
@@ -72,8 +72,16 @@ impl Cells {
         }
     }
 
+    /// Appends a value as a dump has it: as [`Self::write_text`], but lists in PostgreSQL's notation.
+    pub(crate) fn write_dumped(&self, out: &mut String, row: usize) {
+        match &self.kind {
+            Kind::List(values, items) if !self.is_null(row) => write_array(out, span(values.value_offsets(), row), items),
+            _ => self.write_text(out, row),
+        }
+    }
+
     /// Appends a value as JSON.
-    pub(crate) fn write_json(&self, out: &mut String, row: usize) {
+    pub fn write_json(&self, out: &mut String, row: usize) {
         if self.is_null(row) {
             return out.push_str("null");
         }
@@ -207,7 +215,7 @@ fn write_hex(out: &mut String, bytes: &[u8]) {
     }
 }
 
-pub(crate) fn write_json_text(out: &mut String, text: &str) {
+pub fn write_json_text(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {
@@ -231,6 +239,25 @@ fn quoted(out: &mut String, write: impl FnOnce(&mut String)) {
     out.push('"');
 }
 
+/// `{"1",NULL,"a \\"b\\""}`
+fn write_array(out: &mut String, rows: std::ops::Range<usize>, items: &Cells) {
+    let mut text = String::new();
+    out.push('{');
+    for (i, row) in rows.enumerate() {
+        out.push_str(if i == 0 { "" } else { "," });
+        if items.is_null(row) {
+            out.push_str("NULL");
+            continue;
+        }
+        text.clear();
+        items.write_text(&mut text, row);
+        out.push('"');
+        out.push_str(&text.replace('\\', "\\\\").replace('"', "\\\""));
+        out.push('"');
+    }
+    out.push('}');
+}
+
 fn write_list(out: &mut String, rows: std::ops::Range<usize>, items: &Cells) {
     out.push('[');
     for (i, row) in rows.enumerate() {
@@ -241,7 +268,7 @@ fn write_list(out: &mut String, rows: std::ops::Range<usize>, items: &Cells) {
 }
 
 /// One JSON object from one row of named columns.
-pub(crate) fn write_object<'a>(out: &mut String, fields: impl Iterator<Item = (&'a str, &'a Cells)>, row: usize) {
+pub fn write_object<'a>(out: &mut String, fields: impl Iterator<Item = (&'a str, &'a Cells)>, row: usize) {
     out.push('{');
     for (i, (name, cells)) in fields.enumerate() {
         out.push_str(if i == 0 { "" } else { "," });

@@ -1,0 +1,291 @@
+//! A table as DataFusion sees it in a sweep: at each moment another state, out of what was read once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow::array::{RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::datasource::TableType;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::union::UnionExec;
+use futures::stream::{StreamExt, TryStreamExt};
+use tokio::sync::Mutex;
+use waterline_core::as_of::{Cut, Plan};
+use waterline_core::conform::conform_batch;
+use waterline_core::error::{Error, Result};
+use waterline_core::format::TableState;
+use waterline_core::key::KeyId;
+use waterline_core::table::TableName;
+
+use super::as_of_table::AsOfTable;
+use super::error::{external, from_datafusion};
+use super::prune::pruner;
+use super::scan::{FileScan, live_files};
+use super::sweep::Moments;
+use crate::as_of::{AsOf, Images, Sweep, SweptMoment};
+use crate::lake::{Lake, Limits};
+use crate::locate::RowAt;
+use crate::parquet_io::Rows;
+
+/// Rows of a batch read for a sweep.
+const BATCH_ROWS: usize = 1 << 16;
+
+/// A table at the moments of a sweep.
+#[derive(Debug)]
+pub(super) struct SweepTable {
+    /// At the first moment; what it fixed holds for all of them.
+    first: AsOfTable,
+    /// By moment.
+    plans: Vec<Plan>,
+    moments: Arc<Moments>,
+    limits: Limits,
+    /// What columns of the base may take in memory; more is read again for each moment.
+    memory_bytes: usize,
+    /// Moments of one epoch that are read together.
+    leg: Mutex<Option<Leg>>,
+}
+
+struct Leg {
+    /// Number of the moment after its last.
+    end: usize,
+    sweep: Sweep,
+    located: Vec<(KeyId, RowAt)>,
+    now: Option<(usize, Arc<SweptMoment>)>,
+    /// By projection, and filters as text.
+    columns: HashMap<(Vec<usize>, String), Arc<Columns>>,
+}
+
+impl std::fmt::Debug for Leg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Leg").field("end", &self.end).finish_non_exhaustive()
+    }
+}
+
+/// Some columns of all rows that any moment of a leg may have.
+struct Columns {
+    schema: SchemaRef,
+    /// Rows of the base that are there at every moment, by partition; `None` when they do not fit into memory.
+    stable: Option<Vec<Vec<RecordBatch>>>,
+    /// Rows of the base that some event touches, and which of them each located row is.
+    base: RecordBatch,
+    base_ranks: Vec<u32>,
+    /// Rows of the plain events, and which of them each event is.
+    events: RecordBatch,
+    event_ranks: Vec<u32>,
+}
+
+impl SweepTable {
+    pub(super) async fn open(
+        lake: &Lake,
+        table: &TableName,
+        cut: &Cut,
+        moments: Arc<Moments>,
+        limits: &Limits,
+        memory_bytes: usize,
+    ) -> Result<Self> {
+        let at = AsOf::open(lake, table, cut, limits).await?;
+        let plans = moments.at_us.iter().map(|at_us| at.plan_at(&Cut { at_us: *at_us, ..*cut })).collect::<Result<_>>()?;
+        Ok(Self { first: AsOfTable::new(at)?, plans, moments, limits: *limits, memory_bytes, leg: Mutex::default() })
+    }
+
+    /// A leg from a moment on, with as many moments as have their events in memory together.
+    async fn leg_from(&self, number: usize) -> Result<Leg> {
+        let (at, plan) = (self.first.as_of(), &self.plans[number]);
+        let same_epoch = self.plans[number..].iter().take_while(|other| other.baseline == plan.baseline).count();
+        let mut end = number + same_epoch;
+        while end > number + 1 && at.events_until(plan, self.moments.at_us[end - 1]).await? > self.limits.batch_rows as u64 {
+            end = number + (end - number) / 2;
+        }
+        let sweep = Sweep::open(&at.past(), plan, self.moments.at_us[end - 1]).await?;
+        Ok(Leg { end, located: sweep.located(), sweep, now: None, columns: HashMap::new() })
+    }
+
+    async fn columns(&self, session: &dyn Session, leg: &Leg, projection: &Vec<usize>, filters: &[Expr]) -> Result<Columns> {
+        let at = self.first.as_of();
+        let schema = Arc::new(self.first.schema().project(projection)?);
+        let (images, event_ranks) = leg.sweep.event_rows();
+        let events = read_images(&self.first.changelog, at.log(), &images, projection, &schema).await?;
+        let base = match &leg.sweep.base {
+            Some(base) => read_images(&self.first.base, base, &leg.sweep.base_rows(), projection, &schema).await?,
+            None => RecordBatch::new_empty(schema.clone()),
+        };
+        let stable = match self.stable_plan(session, leg, projection, filters).await? {
+            Some(plan) => collect(session, plan, self.memory_bytes).await?,
+            None => Some(Vec::new()),
+        };
+        Ok(Columns { schema, stable, base, base_ranks: leg.sweep.base_ranks(&leg.located), events, event_ranks })
+    }
+
+    /// The rows of the base that no event of the leg touches.
+    async fn stable_plan(
+        &self,
+        session: &dyn Session,
+        leg: &Leg,
+        projection: &Vec<usize>,
+        filters: &[Expr],
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some(base) = &leg.sweep.base else { return Ok(None) };
+        let scan = &self.first.base;
+        let pruner = pruner(session, &scan.schema, filters);
+        let (mirror, gone) = (&self.first.as_of().pair().mirror, leg.sweep.gone());
+        let files = live_files(mirror, base, &scan.files, Some(&gone), pruner.as_ref(), None).await?;
+        scan.plan(session, &files, Some(projection), None).map(Some).map_err(from_datafusion)
+    }
+}
+
+#[async_trait]
+impl TableProvider for SweepTable {
+    fn schema(&self) -> SchemaRef {
+        self.first.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> datafusion::error::Result<Vec<TableProviderFilterPushDown>> {
+        self.first.supports_filters_pushdown(filters)
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _: Option<usize>,
+    ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+        let number = self.moments.now();
+        let projection = projection.cloned().unwrap_or_else(|| (0..self.schema().fields().len()).collect());
+        let mut held = self.leg.lock().await;
+        if held.as_ref().is_none_or(|leg| number >= leg.end) {
+            *held = Some(self.leg_from(number).await.map_err(external)?);
+        }
+        let leg = held.as_mut().ok_or_else(|| external(Error::internal("a sweep has no leg")))?;
+        let now = leg.advance(number, self.moments.at_us[number]).map_err(external)?;
+        let key = (projection.clone(), format!("{filters:?}"));
+        let columns = match leg.columns.get(&key) {
+            Some(columns) => columns.clone(),
+            None => {
+                let columns = Arc::new(self.columns(session, leg, &projection, filters).await.map_err(external)?);
+                leg.columns.insert(key, columns.clone());
+                columns
+            }
+        };
+        let mut parts = Vec::new();
+        if !now.emptied {
+            match &columns.stable {
+                Some(stable) if stable.is_empty() => {}
+                Some(stable) => parts.push(memory(stable, &columns.schema)?),
+                None => parts.extend(self.stable_plan(session, leg, &projection, filters).await.map_err(external)?),
+            }
+        }
+        let rows = columns.rows(&now, &self.schema(), &projection).map_err(external)?;
+        parts.push(memory(&[rows], &columns.schema)?);
+        match parts.len() {
+            1 => Ok(parts.swap_remove(0)),
+            _ => UnionExec::try_new(parts),
+        }
+    }
+}
+
+impl Leg {
+    fn advance(&mut self, number: usize, at_us: i64) -> Result<Arc<SweptMoment>> {
+        if let Some((_, now)) = self.now.as_ref().filter(|(known, _)| *known == number) {
+            return Ok(now.clone());
+        }
+        let now = Arc::new(self.sweep.advance(at_us, &self.located)?);
+        self.now = Some((number, now.clone()));
+        Ok(now)
+    }
+}
+
+impl Columns {
+    /// The rows of a moment but for the stable ones.
+    fn rows(&self, now: &SweptMoment, table: &SchemaRef, projection: &[usize]) -> Result<Vec<RecordBatch>> {
+        let rank = |ranks: &[u32], numbers: &[u32]| numbers.iter().map(|number| ranks[*number as usize]).collect::<Vec<_>>();
+        let mut rows =
+            vec![take(&self.base, rank(&self.base_ranks, &now.kept))?, take(&self.events, rank(&self.event_ranks, &now.images))?];
+        for made in &now.made {
+            rows.push(conform_batch(made, table)?.project(projection)?);
+        }
+        Ok(rows)
+    }
+}
+
+/// [`arrow::compute::take_record_batch`], also without any column.
+fn take(batch: &RecordBatch, rows: Vec<u32>) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    let rows = UInt32Array::from(rows);
+    let columns = batch.columns().iter().map(|column| arrow::compute::take(column, &rows, None)).collect::<Result<_, _>>()?;
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
+}
+
+fn memory(partitions: &[Vec<RecordBatch>], schema: &SchemaRef) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+    Ok(MemorySourceConfig::try_new_exec(partitions, schema.clone(), None)?)
+}
+
+/// Chosen rows of files in the order of path and position.
+async fn read_images(
+    scan: &FileScan,
+    state: &TableState,
+    images: &Images,
+    projection: &[usize],
+    schema: &SchemaRef,
+) -> Result<RecordBatch> {
+    let fields = scan.columns.schema().project(projection)?;
+    let columns = scan.columns.with_fields(fields.fields().clone());
+    let read = |(file, rows): (waterline_core::format::DataFile, roaring::RoaringTreemap)| {
+        let (files, state, columns) = (scan.files.clone(), state.clone(), columns.clone());
+        tokio::spawn(async move {
+            let opened = files.open_data_file(&state, &file).await?;
+            opened.read(&columns, Rows::Only(&rows), BATCH_ROWS).await?.try_collect::<Vec<RecordBatch>>().await
+        })
+    };
+    let concurrency = std::thread::available_parallelism().map_or(1, usize::from);
+    let chosen: Vec<_> = images.iter().map(|(file, rows)| (file.clone(), rows.clone())).collect();
+    let mut reads = futures::stream::iter(chosen.into_iter().map(read)).buffered(concurrency);
+    let mut batches = Vec::new();
+    while let Some(read) = reads.next().await {
+        for batch in read.map_err(|e| Error::internal("the reading of a file stopped").caused_by(e))?? {
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            batches.push(RecordBatch::try_new_with_options(schema.clone(), batch.columns().to_vec(), &options)?);
+        }
+    }
+    Ok(concat_batches(schema, &batches)?)
+}
+
+/// All rows of a plan by partition; `None` when they take more memory than allowed.
+async fn collect(session: &dyn Session, plan: Arc<dyn ExecutionPlan>, memory_bytes: usize) -> Result<Option<Vec<Vec<RecordBatch>>>> {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let read = |partition: usize| {
+        let (plan, context, taken) = (plan.clone(), session.task_ctx(), taken.clone());
+        tokio::spawn(async move {
+            let mut stream = plan.execute(partition, context)?;
+            let mut batches = Vec::new();
+            while let Some(batch) = stream.try_next().await? {
+                let bytes = batch.get_array_memory_size();
+                if taken.fetch_add(bytes, Ordering::Relaxed) + bytes > memory_bytes {
+                    return Ok(None);
+                }
+                batches.push(batch);
+            }
+            Ok::<_, datafusion::error::DataFusionError>(Some(batches))
+        })
+    };
+    let reads: Vec<_> = (0..plan.properties().output_partitioning().partition_count()).map(read).collect();
+    let mut partitions = Some(Vec::new());
+    for read in reads {
+        let batches = read.await.map_err(|e| Error::internal("the reading of a table stopped").caused_by(e))?.map_err(from_datafusion)?;
+        partitions = partitions.zip(batches).map(|(mut known, batches)| {
+            known.push(batches);
+            known
+        });
+    }
+    Ok(partitions)
+}

@@ -30,7 +30,7 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    async fn new(history: &History, properties: &[(&str, &str)]) -> Self {
+    pub(crate) async fn new(history: &History, properties: &[(&str, &str)]) -> Self {
         let world = World::in_memory(7);
         let catalog = Arc::new(MemoryCatalog::new("memory://lake/warehouse", world.faults.clone()));
         Self::of(history, &world, catalog, properties).await

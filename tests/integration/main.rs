@@ -2,6 +2,7 @@
 
 mod as_of;
 mod bad_input;
+mod changes;
 mod cli;
 mod concurrency;
 mod conformance;

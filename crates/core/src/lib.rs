@@ -3,6 +3,7 @@
 pub mod as_of;
 pub mod cells;
 pub mod change;
+pub mod changes;
 pub mod collapse;
 pub mod conform;
 pub mod ddl;

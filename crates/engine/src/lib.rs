@@ -2,6 +2,7 @@
 
 pub mod as_of;
 mod bytes_in;
+pub mod changes;
 mod commit;
 pub mod diff;
 pub mod dump;

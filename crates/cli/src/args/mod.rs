@@ -1,5 +1,6 @@
 //! The command line as it was typed. No meaning is given to anything here: see [`crate::settings`].
 
+mod changes;
 mod diff;
 mod export;
 mod inspect;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use changes::ChangesArgs;
 pub(crate) use diff::DiffArgs;
 pub(crate) use export::ExportArgs;
 pub(crate) use inspect::{QuarantineArgs, QuarantineCommand, StatusArgs, TableArgs};
@@ -123,6 +125,11 @@ pub(crate) enum Command {
     /// as stored, timestamps with a zone in UTC, infinite dates as infinity, binary as \x and hexadecimal digits,
     /// floats that are no numbers as "NaN" and "Infinity".
     Query(QueryArgs),
+    /// Show what happened to a table's rows between two moments of the source
+    ///
+    /// Lists the events after --since and up to --until by event time, with the row of their key before and after. The
+    /// rows as of --since with these changes applied are the rows as of --until.
+    Changes(ChangesArgs),
     /// Compare two tables, moments of a table, or dumps, row by row
     ///
     /// A side is TABLE, TABLE@T or a dump (CSV, JSON Lines or Parquet; plain, gzip or zstd). Rows are matched by the table's

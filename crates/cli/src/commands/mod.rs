@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod add;
+mod changes;
 mod demo;
 mod describe;
 mod diff;
@@ -31,6 +32,7 @@ pub(crate) async fn dispatch(Cli { global, command }: Cli, host: &mut Host) -> R
         Command::Merge(args) => sync::take(&mut context(host), Stage::Merge, &args).await,
         Command::Run(args) => sync::run(&mut context(host), &args).await,
         Command::Query(args) => query::run(&mut context(host), &args).await,
+        Command::Changes(args) => changes::run(&mut context(host), &args).await,
         Command::Diff(args) => diff::run(&mut context(host), &args).await,
         Command::Export(args) => export::run(&mut context(host), &args).await,
         Command::Tag(args) => tag::run(&mut context(host), &args).await,

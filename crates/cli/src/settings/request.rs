@@ -1,5 +1,6 @@
-//! What `load`, `ingest`, `merge`, `run`, `query`, `diff` and `export` ask of the engine.
+//! What `load`, `ingest`, `merge`, `run`, `query`, `changes`, `diff` and `export` ask of the engine.
 
+mod changes;
 mod diff;
 mod export;
 mod moments;
@@ -7,6 +8,7 @@ mod moments;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub(crate) use changes::ChangesRequest;
 use chrono_tz::Tz;
 pub(crate) use diff::{DiffRequest, DiffSide};
 pub(crate) use export::{ExportFormat, ExportRequest};

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array, new_null_array};
+use arrow::array::{Array, ArrayRef, RecordBatch, StructArray, UInt32Array, new_null_array};
+use arrow::buffer::NullBuffer;
 use arrow::compute::{interleave, take};
 
-use super::fold::{Cell, Image};
+use super::fold::{Cell, Image, Slot};
 use super::{Collapsed, Outcome, source_columns};
 use crate::change::ChangeBatch;
+use crate::conform::conform_batch;
 use crate::error::Result;
 use crate::key::KeyId;
 use crate::schema::TableSchema;
@@ -71,6 +73,44 @@ impl Collapsed {
     }
 }
 
+/// The rows that keys had at points of a fold, as structs of the table's columns; null where there was none.
+pub(crate) fn gather<'a>(
+    slots: impl Iterator<Item = &'a Slot> + Clone,
+    events: &ChangeBatch,
+    schema: &TableSchema,
+    before: &BeforeRows,
+) -> Result<StructArray> {
+    let source = source_columns(events, schema)?;
+    let rows_before = before.rows.as_ref().map(|rows| conform_batch(rows, &source.schema())).transpose()?;
+    let row_before = |key: &KeyId| before.by_key.get(key).map_or(NOWHERE, |row| (1, *row as usize));
+    let column = |at: usize| {
+        let null = new_null_array(source.column(at).data_type(), 1);
+        let rows_before = rows_before.as_ref().map_or(&null, |rows| rows.column(at));
+        let indices: Vec<(usize, usize)> = slots
+            .clone()
+            .map(|slot| match slot {
+                Slot::Nothing => NOWHERE,
+                Slot::Before(key) => row_before(key),
+                Slot::Image(image) => match image.patches.iter().find(|(column, _)| *column == at) {
+                    None => (0, image.row as usize),
+                    Some((_, cell)) => place(cell, before, &mut 0),
+                },
+            })
+            .collect();
+        Ok(interleave(&[source.column(at).as_ref(), rows_before.as_ref(), null.as_ref()], &indices)?)
+    };
+    let columns = (0..source.num_columns()).map(column).collect::<Result<Vec<ArrayRef>>>()?;
+    let present: NullBuffer = slots
+        .clone()
+        .map(|slot| match slot {
+            Slot::Nothing => false,
+            Slot::Before(key) => before.by_key.contains_key(key),
+            Slot::Image(_) => true,
+        })
+        .collect();
+    Ok(StructArray::try_new(source.schema().fields().clone(), columns, Some(present))?)
+}
+
 fn patched_columns(images: &[&Image]) -> Vec<usize> {
     let mut columns: Vec<usize> = images.iter().flat_map(|image| image.patches.iter().map(|(column, _)| *column)).collect();
     columns.sort_unstable();
@@ -92,6 +132,9 @@ fn patch(at: usize, events: &ArrayRef, images: &[&Image], before: &BeforeRows, u
     Ok(interleave(&[events.as_ref(), rows_before.as_ref(), null.as_ref()], &indices)?)
 }
 
+/// The null among the sources of a cell.
+const NOWHERE: (usize, usize) = (2, 0);
+
 /// Which of the sources a cell comes from, and its row there.
 fn place(cell: &Cell, before: &BeforeRows, unresolved: &mut u64) -> (usize, usize) {
     let mut at = cell;
@@ -104,10 +147,10 @@ fn place(cell: &Cell, before: &BeforeRows, unresolved: &mut u64) -> (usize, usiz
     match (at, cell) {
         (Cell::Event(row), _) => (0, *row as usize),
         // Counted when it was folded.
-        (_, Cell::Null) => (2, 0),
+        (_, Cell::Null) => NOWHERE,
         _ => {
             *unresolved += 1;
-            (2, 0)
+            NOWHERE
         }
     }
 }

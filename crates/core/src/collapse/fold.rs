@@ -4,16 +4,16 @@ use super::Outcome;
 use crate::key::KeyId;
 
 /// Where a row's columns come from.
-#[derive(Clone, Debug)]
-pub(super) struct Image {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Image {
     /// Event row that gives all columns but the patched ones.
     pub row: u32,
     pub patches: Vec<(usize, Cell)>,
 }
 
 /// Where one unset column comes from.
-#[derive(Clone, Debug)]
-pub(super) enum Cell {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cell {
     Event(u32),
     /// The row of this key in the state before, and else the cell that follows.
     Before(KeyId, Box<Cell>),
@@ -44,6 +44,15 @@ impl Image {
     pub(super) fn before_keys(&self) -> impl Iterator<Item = KeyId> {
         self.patches.iter().flat_map(|(_, cell)| cell.before_keys())
     }
+}
+
+/// What a key has at a point of the fold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    Nothing,
+    /// Whatever the state before holds.
+    Before(KeyId),
+    Image(Image),
 }
 
 #[derive(Clone, Debug)]
@@ -82,6 +91,10 @@ struct KeyState {
     touched: bool,
     /// Number of truncates that this state has seen.
     truncates: u32,
+}
+
+impl KeyState {
+    const BEFORE: Self = Self { row: Row::Before, changed: false, touched: false, truncates: 0 };
 }
 
 pub(super) struct Folder {
@@ -175,7 +188,7 @@ impl Folder {
     /// The state of a key, with the truncates since it was last touched applied.
     fn state(&mut self, key: KeyId) -> &mut KeyState {
         if self.states.len() <= key.index() {
-            self.states.resize(key.index() + 1, KeyState { row: Row::Before, changed: false, touched: false, truncates: 0 });
+            self.states.resize(key.index() + 1, KeyState::BEFORE);
         }
         let truncates = self.truncates;
         let state = &mut self.states[key.index()];
@@ -183,6 +196,24 @@ impl Folder {
             *state = KeyState { row: Row::Absent { was: None, place: 0 }, changed: false, touched: true, truncates };
         }
         state
+    }
+
+    pub(super) fn slot(&mut self, key: KeyId) -> Slot {
+        match &self.state(key).row {
+            Row::Before => Slot::Before(key),
+            Row::Present(image) => Slot::Image(image.clone()),
+            Row::Absent { .. } => Slot::Nothing,
+        }
+    }
+
+    /// Forgets what was folded of these keys, and all truncates.
+    pub(super) fn restart(&mut self, keys: impl Iterator<Item = KeyId>) {
+        self.truncates = 0;
+        for key in keys {
+            if let Some(state) = self.states.get_mut(key.index()) {
+                *state = KeyState::BEFORE;
+            }
+        }
     }
 
     pub(super) fn outcomes(mut self, keys: usize) -> Vec<Outcome> {

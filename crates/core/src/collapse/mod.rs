@@ -9,12 +9,14 @@ mod split;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch, UInt32Array};
+use arrow::array::{Array, RecordBatch, StructArray, UInt32Array};
 use arrow::datatypes::Schema;
-use arrow::row::Row;
+use arrow::row::{Row, Rows};
 
+pub(crate) use self::assemble::gather;
 pub use self::assemble::{Assembled, BeforeRows};
-use self::fold::{Folder, Image};
+use self::fold::Folder;
+pub(crate) use self::fold::{Image, Slot};
 pub use self::split::{Split, split};
 use crate::change::{ChangeBatch, Op, key_fields};
 use crate::conform::conform_batch;
@@ -49,42 +51,92 @@ enum Outcome {
 /// Folds `events`, in any order, onto a state that is not read yet. The table has a key. Of the source's columns only those
 /// of the key are looked at.
 pub fn collapse(events: &ChangeBatch, schema: &TableSchema) -> Result<Collapsed> {
-    let fields = key_fields(schema);
-    let encoder = KeyEncoder::new(&fields)?;
-    let mut keys = KeyIndex::default();
-    let key_rows = encoder.encode(conform_batch(events.batch(), &Arc::new(Schema::new(fields)))?.columns())?;
-    let old_keys = match events.old_keys() {
-        Some(old) if old.null_count() < old.len() => Some((old, encoder.encode(old.columns())?)),
-        _ => None,
-    };
-    let unset = UnsetColumns::of(events, schema)?;
+    let mut folding = Folding::new(events, schema)?;
     let (order, repeated) = fold_order(events);
-
-    let mut folder = Folder::new(schema.fields().len());
-    let mut position = None;
     for row in order {
-        let at = row as usize;
-        let here = (events.domains().value(at), position_of(events.sequences().value(at)));
-        if position.replace(here) != Some(here) {
-            folder.next_place();
-        }
-        let op = events.op(at)?;
-        if op == Op::Truncate {
-            folder.truncate();
-            continue;
-        }
-        let key = keys.insert(key_rows.row(at));
-        let old = old_keys.as_ref().filter(|(old, _)| old.is_valid(at)).map(|(_, rows)| keys.insert(rows.row(at)));
-        match op {
-            Op::Delete => folder.delete(key),
-            Op::Read => folder.read(key, row, unset.of_row(at)),
-            _ => folder.change(key, old, row, unset.of_row(at)),
-        }
+        folding.apply(row)?;
     }
+    let Folding { keys, encoder, folder, .. } = folding;
     let truncated = folder.truncated();
     let unresolved = folder.unresolved();
     let outcomes = folder.outcomes(keys.len());
     Ok(Collapsed { keys: Arc::new(keys), encoder: Arc::new(encoder), outcomes, truncated, repeated, unresolved })
+}
+
+/// Events on their way onto a state, one after the other.
+pub(crate) struct Folding<'a> {
+    events: &'a ChangeBatch,
+    key_rows: Rows,
+    old_keys: Option<(&'a StructArray, Rows)>,
+    unset: UnsetColumns,
+    keys: KeyIndex,
+    encoder: KeyEncoder,
+    folder: Folder,
+    /// Domain and position of the event that was applied last.
+    here: Option<(&'a str, &'a str)>,
+}
+
+impl<'a> Folding<'a> {
+    pub(crate) fn new(events: &'a ChangeBatch, schema: &TableSchema) -> Result<Self> {
+        let fields = key_fields(schema);
+        let encoder = KeyEncoder::new(&fields)?;
+        let key_rows = encoder.encode(conform_batch(events.batch(), &Arc::new(Schema::new(fields)))?.columns())?;
+        let old_keys = match events.old_keys() {
+            Some(old) if old.null_count() < old.len() => Some((old, encoder.encode(old.columns())?)),
+            _ => None,
+        };
+        let unset = UnsetColumns::of(events, schema)?;
+        let folder = Folder::new(schema.fields().len());
+        Ok(Self { events, key_rows, old_keys, unset, keys: KeyIndex::default(), encoder, folder, here: None })
+    }
+
+    pub(crate) fn apply(&mut self, row: u32) -> Result<()> {
+        let at = row as usize;
+        let here = (self.events.domains().value(at), position_of(self.events.sequences().value(at)));
+        if self.here.replace(here) != Some(here) {
+            self.folder.next_place();
+        }
+        let Some((key, old)) = self.keys_of(row)? else {
+            self.folder.truncate();
+            return Ok(());
+        };
+        match self.events.op(at)? {
+            Op::Delete => self.folder.delete(key),
+            Op::Read => self.folder.read(key, row, self.unset.of_row(at)),
+            _ => self.folder.change(key, old, row, self.unset.of_row(at)),
+        }
+        Ok(())
+    }
+
+    /// The key of an event, and the one whose row it continues; `None` for a truncate.
+    pub(crate) fn keys_of(&mut self, row: u32) -> Result<Option<(KeyId, Option<KeyId>)>> {
+        let at = row as usize;
+        if self.events.op(at)? == Op::Truncate {
+            return Ok(None);
+        }
+        let key = self.keys.insert(self.key_rows.row(at));
+        let continued = self.old_keys.as_ref().filter(|(old, _)| old.is_valid(at) && !self.unset.of_row(at).is_empty());
+        Ok(Some((key, continued.map(|(_, rows)| self.keys.insert(rows.row(at))))))
+    }
+
+    /// Forgets what was applied to these keys, and all truncates.
+    pub(crate) fn restart(&mut self, keys: impl Iterator<Item = KeyId>) {
+        self.folder.restart(keys);
+        self.here = None;
+    }
+
+    /// What a key has after the events that were applied.
+    pub(crate) fn slot(&mut self, key: KeyId) -> Slot {
+        self.folder.slot(key)
+    }
+
+    pub(crate) fn keys(&self) -> &KeyIndex {
+        &self.keys
+    }
+
+    pub(crate) fn into_keys(self) -> KeyIndex {
+        self.keys
+    }
 }
 
 impl Collapsed {

@@ -100,13 +100,18 @@ impl History {
     pub(crate) fn fold(&self, until_us: Option<i64>) -> Result<FoldedHistory<'_>> {
         let events = self.events_until(until_us)?;
         let collapsed = collapse(&events, &self.schema)?;
-        let mut by_key = HashMap::new();
-        for (key, row) in &self.before_by_key {
-            if let Some(key) = collapsed.keys().get(self.keys.key(*key)) {
-                by_key.insert(key, *row);
-            }
-        }
-        Ok(FoldedHistory { history: self, events, collapsed, before: BeforeRows { rows: self.before.clone(), by_key } })
+        let before = self.before(collapsed.keys());
+        Ok(FoldedHistory { history: self, events, collapsed, before })
+    }
+
+    pub(crate) fn events(&self) -> &ChangeBatch {
+        &self.events
+    }
+
+    /// The rows before all events, by the numbers that their keys have in `keys`.
+    pub(crate) fn before(&self, keys: &KeyIndex) -> BeforeRows {
+        let of_key = |(key, row): (&KeyId, &u32)| Some((keys.get(self.keys.key(*key))?, *row));
+        BeforeRows { rows: self.before.clone(), by_key: self.before_by_key.iter().filter_map(of_key).collect() }
     }
 
     fn events_until(&self, until_us: Option<i64>) -> Result<ChangeBatch> {

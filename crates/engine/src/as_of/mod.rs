@@ -22,7 +22,7 @@ use waterline_core::transactions::Atomicity;
 
 use self::history::Ground;
 pub(crate) use self::overlay::{Gone, Images, Overlay};
-pub(crate) use self::residual::{Bucket, Loaded, Onto, Residual};
+pub(crate) use self::residual::{Bucket, Loaded, Onto, Residual, Whole};
 pub(crate) use self::rows::source_columns;
 pub(crate) use self::sweep::{Sweep, SweptMoment};
 pub(crate) use crate::events::Window;
@@ -107,6 +107,22 @@ impl AsOf {
         Ok(Self { lake: lake.clone(), pair, plan, mirror, log, counts, schema, limits: *limits, state: OnceCell::new() })
     }
 
+    /// The same table at another cut, by what was known of it when it was opened.
+    pub(crate) fn at(&self, cut: &Cut) -> Result<Self> {
+        let plan = self.plan_at(cut)?;
+        Ok(Self {
+            lake: self.lake.clone(),
+            pair: self.pair.clone(),
+            plan,
+            mirror: self.mirror.clone(),
+            log: self.log.clone(),
+            counts: self.counts,
+            schema: self.schema.clone(),
+            limits: self.limits,
+            state: OnceCell::new(),
+        })
+    }
+
     pub(crate) fn past(&self) -> Past<'_> {
         Past { lake: &self.lake, pair: &self.pair, mirror: &self.mirror, log: &self.log, counts: self.counts, schema: &self.schema }
     }
@@ -174,8 +190,12 @@ impl AsOf {
     }
 
     async fn read(&self) -> Result<StateAt> {
-        let window = Window { until_us: Some(self.plan.at_us), ..Window::since(&self.plan.baseline.baseline, self.plan.upto) };
-        self.past().state(&self.plan, &window, &self.limits).await
+        self.past().state(&self.plan, &self.window(), &self.limits).await
+    }
+
+    /// The events of the epoch up to the moment.
+    pub(crate) fn window(&self) -> Window {
+        Window { until_us: Some(self.plan.at_us), ..Window::since(&self.plan.baseline.baseline, self.plan.upto) }
     }
 }
 
@@ -208,7 +228,7 @@ impl Past<'_> {
         let onto = Onto { state: base.as_ref(), record: &plan.base.record };
         let mut overlay = Overlay::default();
         for bucket in self.buckets(plan, window, limits).await? {
-            match Residual::load(&ground, onto, bucket).await? {
+            match Residual::load(&ground, onto, bucket, Whole::Made).await? {
                 Loaded::Residual(residual) => overlay.merge(residual.overlay(&ground, None)?),
                 Loaded::LateTruncate => return Ok(None),
             }
@@ -217,14 +237,14 @@ impl Past<'_> {
     }
 
     /// The states of the base and of the baseline.
-    async fn grounds(&self, plan: &Plan) -> Result<(Option<TableState>, Option<TableState>)> {
+    pub(crate) async fn grounds(&self, plan: &Plan) -> Result<(Option<TableState>, Option<TableState>)> {
         let base = self.state_of(plan.base.version).await?;
         let same = plan.base.version == plan.baseline.version;
         let baseline = if same { base.clone() } else { self.state_of(plan.baseline.version).await? };
         Ok((base, baseline))
     }
 
-    fn ground<'b>(&'b self, window: Window, baseline: Option<&'b TableState>) -> Ground<'b> {
+    pub(crate) fn ground<'b>(&'b self, window: Window, baseline: Option<&'b TableState>) -> Ground<'b> {
         Ground { lake: self.lake, pair: self.pair, schema: self.schema, log: self.log, window, counts: self.counts, baseline }
     }
 
@@ -235,7 +255,7 @@ impl Past<'_> {
     }
 
     /// Shares of the keys so that the events of each fit into memory. Linked keys must share one, and rows without a key have none.
-    async fn buckets(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Vec<Bucket>> {
+    pub(crate) async fn buckets(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Vec<Bucket>> {
         if self.schema.keys().is_empty() || self.counts.continued_rows > 0 {
             return Ok(vec![Bucket::ALL]);
         }

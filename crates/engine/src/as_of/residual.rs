@@ -12,6 +12,7 @@ use arrow::datatypes::Fields;
 use arrow::row::{Row, Rows as KeyRows};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, EVENT_TIME, OLD_KEY, OP, Op, SEQUENCE, UNSET, key_fields};
+use waterline_core::changes::takes_part;
 use waterline_core::collapse::{Split, collapse, fold_order, split};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{DataFile, TableState};
@@ -36,6 +37,15 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub(crate) const ALL: Self = Self { number: 0, of: 1 };
+}
+
+/// Keys whose events are read with all of their columns.
+#[derive(Clone, Copy)]
+pub(crate) enum Whole {
+    /// Those whose rows are made of several events.
+    Made,
+    /// Those too of which an event has a part in what changes after a time, in microseconds since the epoch.
+    ChangedAfter(i64),
 }
 
 /// The state that the residual folds onto.
@@ -72,7 +82,7 @@ pub(crate) enum Loaded {
 
 impl Residual {
     /// Reads the events of the ground's window that are not folded into the base.
-    pub(crate) async fn load(ground: &Ground<'_>, onto: Onto<'_>, bucket: Bucket) -> Result<Loaded> {
+    pub(crate) async fn load(ground: &Ground<'_>, onto: Onto<'_>, bucket: Bucket, whole: Whole) -> Result<Loaded> {
         let encoder = Arc::new(KeyEncoder::new(&key_fields(ground.schema))?);
         let (log_files, events) = KeyEvents::read(ground, onto.record, bucket, &encoder).await?;
         let rows = events.len() as u64;
@@ -96,7 +106,11 @@ impl Residual {
             }
             Some(History::read(ground, &encoder, keys).await?)
         };
-        let partial_keys = events.partial_keys(&key_rows, &encoder, |key| late.as_ref().is_some_and(|late| late.holds(key)))?;
+        let is_late = |key: Row<'_>| late.as_ref().is_some_and(|late| late.holds(key));
+        let mut partial_keys = events.partial_keys(&key_rows, &encoder, is_late)?;
+        if let Whole::ChangedAfter(since_us) = whole {
+            events.add_changed(since_us, &key_rows, is_late, &mut partial_keys);
+        }
 
         let keys = Arc::new(events.all_keys(&key_rows, late.as_ref()));
         let located = match onto.state {
@@ -133,6 +147,16 @@ impl Residual {
         Ok(Loaded::Residual(Self { log_files, plain, partial, late, keys, located, rows }))
     }
 
+    /// The events that are read whole, with the rows of the base that they fold onto, or of the baseline.
+    pub(crate) fn histories(&self) -> impl Iterator<Item = &History> {
+        [&self.partial, &self.late].into_iter().flatten()
+    }
+
+    /// All truncates, among other events. System columns and those of the key.
+    pub(crate) fn truncates(&self) -> &ChangeBatch {
+        &self.plain.events
+    }
+
     /// What the events up to a moment do to the base; all of them with `None`.
     pub(crate) fn overlay(&self, ground: &Ground<'_>, until_us: Option<i64>) -> Result<Overlay> {
         let mut overlay = Overlay { residual_rows: self.rows, ..Overlay::default() };
@@ -160,7 +184,7 @@ impl Residual {
         for row in collapsed.images().map(image) {
             overlay.images.add(&self.log_files, plain.at[row? as usize]);
         }
-        for history in [&self.partial, &self.late].into_iter().flatten() {
+        for history in self.histories() {
             let keys = history.keys();
             let at = keys.ids().filter_map(|key| self.located.rows.get(&self.keys.get(keys.key(key))?));
             at.for_each(|at| overlay.gone.add(&self.located, *at));
@@ -254,6 +278,16 @@ impl KeyEvents {
             }
         }
         Ok(keys)
+    }
+
+    /// Adds the keys of events that take part in what changes after a time; but for the keys of `elsewhere`.
+    fn add_changed(&self, since_us: i64, key_rows: &KeyRows, elsewhere: impl Fn(Row<'_>) -> bool, keys: &mut KeyIndex) {
+        let takes_part = takes_part(&self.events, since_us);
+        let is_changed =
+            |row: &usize| takes_part(*row) && self.events.ops().value(*row) != Op::Truncate.as_str() && !elsewhere(key_rows.row(*row));
+        for row in (0..self.len()).filter(is_changed) {
+            keys.insert(key_rows.row(row));
+        }
     }
 
     fn all_keys(&self, key_rows: &KeyRows, late: Option<&History>) -> KeyIndex {

@@ -15,7 +15,7 @@ use waterline_core::schema::TableSchema;
 
 use super::history::{Ground, History};
 use super::overlay::{Gone, Images};
-use super::residual::{Bucket, Loaded, Onto, Residual};
+use super::residual::{Bucket, Loaded, Onto, Residual, Whole};
 use super::{Past, Plan, Window};
 use crate::locate::RowAt;
 
@@ -74,7 +74,7 @@ impl Sweep {
         let (base, baseline) = past.grounds(plan).await?;
         let ground: Ground<'_> = past.ground(window, baseline.as_ref());
         let onto = Onto { state: base.as_ref(), record: &plan.base.record };
-        match Residual::load(&ground, onto, Bucket::ALL).await? {
+        match Residual::load(&ground, onto, Bucket::ALL, Whole::Made).await? {
             Loaded::Residual(residual) => Self::new(base, past.schema, residual).map(Some),
             Loaded::LateTruncate => Ok(None),
         }

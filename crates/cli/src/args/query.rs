@@ -1,5 +1,7 @@
 //! Arguments of `query`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -15,6 +17,9 @@ pub(crate) struct QueryArgs {
     /// Read all tables as they were in their source at this moment of it; with --committed-by, as far as that was known by then
     #[arg(long, value_name = "TIME", conflicts_with = "snapshot")]
     pub(crate) as_of: Option<String>,
+    /// Run the query at each moment of a file: one a line, or the first column of a CSV file; results have the moment as first column
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["snapshot", "as_of"])]
+    pub(crate) as_of_each: Option<PathBuf>,
     /// Read on past the moment until which everything has arrived
     #[arg(long)]
     pub(crate) allow_incomplete: bool,

@@ -2,6 +2,7 @@
 
 mod diff;
 mod export;
+mod moments;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,6 +14,7 @@ use waterline_core::as_of::{Beyond, Cut};
 use waterline_core::error::{Error, Result};
 use waterline_core::table::TableName;
 
+use self::moments::read_moments;
 use crate::args::{self, CsvArgs, LimitArgs, LoadArgs, MemoryArgs, QueryArgs, RunArgs, SyncArgs};
 use crate::settings::amount::Size;
 use crate::settings::{
@@ -304,10 +306,15 @@ pub enum ReadCut {
     CommittedBy(i64),
     /// A moment of the source.
     AsOf(Cut),
+    /// Moments of the source, in microseconds since the epoch; by what had been committed until a time in milliseconds.
+    AsOfEach {
+        moments_us: Vec<i64>,
+        known_by_ms: Option<i64>,
+    },
 }
 
 impl QueryRequest {
-    pub(crate) fn resolve(args: &QueryArgs, sql: String, settings: &Settings) -> Result<Self> {
+    pub(crate) fn resolve(args: &QueryArgs, sql: String, settings: &Settings, cwd: &Path) -> Result<Self> {
         let timezone = parse_zone(args.timezone.as_deref())?;
         let moment = |text: &Option<String>, option: &'static str| -> Result<Option<i64>> {
             text.as_deref().map(|text| parse_moment(text, timezone).map_err(|e| e.with("option", option))).transpose()
@@ -315,11 +322,12 @@ impl QueryRequest {
         let beyond = if args.allow_incomplete { Beyond::AsLogged } else { Beyond::Refuse };
         let committed_by_us = moment(&args.committed_by, "--committed-by")?;
         let known_by_ms = committed_by_us.map(|at_us| at_us.div_euclid(1000));
-        let cut = match (&args.snapshot, moment(&args.as_of, "--as-of")?, committed_by_us) {
+        let cut = match (&args.snapshot, &args.as_of_each, moment(&args.as_of, "--as-of")?, committed_by_us) {
             (Some(name), ..) => ReadCut::Snapshot(name.clone()),
-            (None, Some(at_us), _) => ReadCut::AsOf(Cut { at_us, known_by_ms, beyond }),
-            (None, None, Some(at_us)) => ReadCut::CommittedBy(at_us),
-            (None, None, None) => ReadCut::Newest,
+            (None, Some(file), ..) => ReadCut::AsOfEach { moments_us: read_moments(&cwd.join(file), timezone)?, known_by_ms },
+            (None, None, Some(at_us), _) => ReadCut::AsOf(Cut { at_us, known_by_ms, beyond }),
+            (None, None, None, Some(at_us)) => ReadCut::CommittedBy(at_us),
+            (None, None, None, None) => ReadCut::Newest,
         };
         let limits = with_memory(settings.limits, args.memory_limit.as_deref())?;
         Ok(Self { sql, cut, beyond, timezone, limits })

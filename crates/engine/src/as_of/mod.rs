@@ -18,6 +18,7 @@ use waterline_core::format::{TableState, table_schema};
 use waterline_core::record::{BatchOrdinal, LogCounts, log_header};
 use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
+use waterline_core::transactions::Atomicity;
 
 use self::history::Ground;
 pub(crate) use self::overlay::{Gone, Images, Overlay};
@@ -119,6 +120,11 @@ impl AsOf {
     pub(crate) async fn events_until(&self, plan: &Plan, until_us: i64) -> Result<u64> {
         let window = Window { until_us: Some(until_us), ..Window::since(&plan.baseline.baseline, plan.upto) };
         self.past().events_in(plan, &window).await
+    }
+
+    /// Whether a transaction of the source is visible wholly or not at all (DESIGN.md rule 16).
+    pub fn atomicity(&self) -> Atomicity {
+        if self.counts.torn == 0 { Atomicity::Whole } else { Atomicity::Torn }
     }
 
     pub fn plan(&self) -> &Plan {

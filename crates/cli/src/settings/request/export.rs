@@ -7,8 +7,9 @@ use waterline_core::error::{Error, Result};
 use waterline_core::text::{Zone, format_timestamp};
 
 use super::memory_bytes;
+use super::moments::read_moments;
 use crate::args::{DumpFormat, ExportArgs};
-use crate::settings::{Settings, absolute, parse_moment, parse_zone, read_text};
+use crate::settings::{Settings, absolute, parse_moment, parse_zone};
 
 #[derive(Debug)]
 pub(crate) struct ExportRequest {
@@ -66,50 +67,7 @@ fn cuts(args: &ExportArgs, folder: String, timezone: Option<Tz>, cwd: &Path) -> 
         let moment = args.as_of.as_deref().map(|text| parse_moment(text, timezone).map_err(|e| e.with("option", "--as-of")));
         return Ok(vec![ExportCut { at_us: moment.transpose()?, folder }]);
     };
-    let path = cwd.join(file);
-    let moments = moments(&read_text(&path)?, timezone).map_err(|e| e.with("file", path.display()))?;
+    let moments = read_moments(&cwd.join(file), timezone)?;
     let cut = |at_us| ExportCut { at_us: Some(at_us), folder: format!("{folder}/{}", format_timestamp(at_us, Zone::Utc)) };
     Ok(moments.into_iter().map(cut).collect())
-}
-
-/// The moments in the first fields of a CSV file, each once, in their order; a first line without a digit in it is a header.
-pub(crate) fn moments(text: &str, timezone: Option<Tz>) -> Result<Vec<i64>> {
-    let mut moments = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let field = line.split(',').next().unwrap_or_default().trim().trim_matches('"');
-        let is_header = number == 0 && !field.contains(|c: char| c.is_ascii_digit());
-        if field.is_empty() || is_header {
-            continue;
-        }
-        let moment = parse_moment(field, timezone).map_err(|e| e.with("line", number + 1))?;
-        if !moments.contains(&moment) {
-            moments.push(moment);
-        }
-    }
-    if moments.is_empty() {
-        return Err(Error::usage("there are no moments in the first field of any line"));
-    }
-    Ok(moments)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moments_stand_in_the_first_field_with_or_without_a_header() {
-        let expected = vec![1_762_916_400_000_000, 1_762_973_651_000_000];
-        let plain = "2025-11-12T03:00:00Z\n2025-11-12T18:54:11Z,case 7\n\n2025-11-12 12:00:00+09:00\n";
-        assert_eq!(moments(plain, None).unwrap(), expected);
-        assert_eq!(moments(&format!("at,what\n{plain}"), None).unwrap(), expected);
-        assert_eq!(moments("\"2025-11-12T03:00:00Z\"\r\n2025-11-12T18:54:11Z\r\n", None).unwrap(), expected);
-        assert_eq!(moments("2025-11-12 12:00:00\n", Some(chrono_tz::Asia::Tokyo)).unwrap(), expected[..1]);
-    }
-
-    #[test]
-    fn what_is_no_moment_is_named_by_its_line() {
-        assert!(moments("at\n2025-11-12T03:00:00Z\nnoon\n", None).unwrap_err().to_string().contains("line 3"));
-        assert!(moments("2025-11-12 03:00:00\n", None).unwrap_err().to_string().contains("line 1"));
-        assert!(moments("at\n", None).is_err() && moments("", None).is_err());
-    }
 }

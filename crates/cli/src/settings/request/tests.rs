@@ -124,7 +124,7 @@ fn paths_of_no_source_are_a_source_of_their_own() {
 fn a_query_names_its_cut() {
     let cut = |line: &str| {
         let Command::Query(args) = parsed(line) else { panic!("not a query") };
-        QueryRequest::resolve(&args, args.sql.clone(), &settings()).map(|request| request.cut)
+        QueryRequest::resolve(&args, args.sql.clone(), &settings(), Path::new(".")).map(|request| request.cut)
     };
     assert_eq!(cut("query select").unwrap(), ReadCut::Newest);
     assert_eq!(cut("query select --snapshot nightly").unwrap(), ReadCut::Snapshot("nightly".into()));

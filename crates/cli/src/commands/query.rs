@@ -48,12 +48,6 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &QueryArgs) -> Result<(
     rows.finish()?;
     note_torn(context, &session).await;
     for (table, read) in as_of_tables(&session).await {
-        let torn = read.as_of().torn();
-        if torn > 0 {
-            context.printer.note(&format!(
-                "{table}: transactions of {torn} events may be visible in part, since the source did not say when they ended"
-            ));
-        }
         if args.explain {
             context.printer.note(&explanation(&table, &read.as_of().explain().await?));
         }

@@ -131,11 +131,6 @@ impl AsOf {
         &self.plan
     }
 
-    /// Logged events whose transactions may be visible in part (DESIGN.md rule 16).
-    pub fn torn(&self) -> u64 {
-        self.counts.torn
-    }
-
     /// The same cut from another base. Each one that DESIGN.md rule 12 allows gives the same rows.
     #[must_use]
     pub fn from_base(self, base: Base) -> Self {

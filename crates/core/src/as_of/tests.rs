@@ -60,6 +60,7 @@ impl Table {
         TableState {
             version: self.head,
             location: "memory://lake/shop/orders".into(),
+            metadata_location: None,
             schema: Arc::new(Schema::empty()),
             keys: Vec::new(),
             partition_by: Vec::new(),

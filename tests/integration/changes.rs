@@ -67,7 +67,7 @@ fn moments(history: &History) -> Vec<i64> {
 }
 
 async fn check_between(subject: &Subject, history: &History, since_us: i64, until_us: i64) {
-    let state = |at_us| fold(&history.baseline, &subject.logged, Some(at_us)).unwrap();
+    let state = |at_us| fold(&history.baseline, &subject.batches.concat(), Some(at_us)).unwrap();
     for detail in [Detail::EveryEvent, Detail::Net] {
         let feed = match feed(subject, since_us, until_us, detail).await {
             Ok(feed) => feed,
@@ -89,7 +89,7 @@ async fn check_between(subject: &Subject, history: &History, since_us: i64, unti
         if detail == Detail::EveryEvent {
             let told: BTreeSet<Identity> = identities.into_iter().collect();
             let is_told = |time: i64| time > since_us && time <= until_us;
-            let happened = subject.logged.iter().filter(|event| is_told(event.event_time_us));
+            let happened = subject.batches.iter().flatten().filter(|event| is_told(event.event_time_us));
             let happened = happened.map(|event| (event.event_time_us, event.domain.0.clone(), event.sequence.to_sequence().to_string()));
             assert_eq!(told, happened.collect(), "({since_us}, {until_us}]");
         } else {

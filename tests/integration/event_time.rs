@@ -20,28 +20,28 @@ use waterline_testkit::world::World;
 
 use crate::shell::fixture;
 
-const SECOND_US: i64 = 1_000_000;
+pub(crate) const SECOND_US: i64 = 1_000_000;
 const MOMENT_00_US: i64 = 1_795_225_774_473_380;
 
-struct Shop {
-    lake: Lake,
+pub(crate) struct Shop {
+    pub(crate) lake: Lake,
     world: World,
     source: Source,
 }
 
 impl Shop {
-    fn new(path: &str) -> Self {
+    pub(crate) fn new(path: &str) -> Self {
         let world = World::in_memory(3);
         let catalog: Arc<dyn Catalog> = Arc::new(FilesystemCatalog::new("memory://lake/warehouse", world.env.clone()).unwrap());
         Self { lake: Lake::new(catalog, world.env.clone()), world, source: source(path) }
     }
 
-    async fn land(&self, file: &str, lines: &[String]) {
+    pub(crate) async fn land(&self, file: &str, lines: &[String]) {
         let (store, path) = self.world.stores.resolve(&format!("memory://landing/{file}")).unwrap();
         store.put_opts(&path, (lines.join("\n") + "\n").into(), Default::default()).await.unwrap();
     }
 
-    async fn run(&self) {
+    pub(crate) async fn run(&self) {
         run(&self.lake, &self.source).await;
     }
 
@@ -87,7 +87,7 @@ async fn header(lake: &Lake, table: &str) -> LogHeader {
 }
 
 /// A row that PostgreSQL committed at this second, which is its place in the log too.
-fn postgres(table: &str, second: i64) -> String {
+pub(crate) fn postgres(table: &str, second: i64) -> String {
     format!(
         r#"{{"before":null,"after":{{"id":{second}}},"source":{{"connector":"postgresql","name":"pg","ts_us":{},"snapshot":"false","sequence":"[\"{second}\",\"{second}\"]","schema":"shop","table":"{table}","lsn":{second}}},"op":"c","ts_ms":1}}"#,
         second * SECOND_US
@@ -95,7 +95,7 @@ fn postgres(table: &str, second: i64) -> String {
 }
 
 /// A row of a transaction of MySQL, whose statement ran at this second.
-fn mysql(table: &str, gtid: &str, offset: i64, second: i64) -> String {
+pub(crate) fn mysql(table: &str, gtid: &str, offset: i64, second: i64) -> String {
     format!(
         r#"{{"before":null,"after":{{"id":{offset}}},"source":{{"connector":"mysql","name":"my","ts_ms":{},"snapshot":"false","db":"shop","table":"{table}","gtid":{gtid},"file":"binlog.000002","pos":{offset},"row":0}},"op":"c","ts_ms":1}}"#,
         second * 1_000

@@ -1,6 +1,9 @@
 //! The programs of `examples/`, on the sample that is beside them.
 
 #[expect(dead_code, reason = "`main` is for the command line")]
+#[path = "../../examples/back_test.rs"]
+mod back_test;
+#[expect(dead_code, reason = "`main` is for the command line")]
 #[path = "../../examples/merge_folder.rs"]
 mod merge_folder;
 #[expect(dead_code, reason = "`main` is for the command line")]
@@ -8,10 +11,14 @@ mod merge_folder;
 mod read_snapshot;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::TempDir;
+use waterline_core::as_of::{Cut, time_text};
 use waterline_core::error::ErrorKind;
 use waterline_core::format::Catalog;
+use waterline_core::moments::parse_moment;
+use waterline_engine::read::{ReadAt, SessionOptions, query, session};
 use waterline_env::Env;
 use waterline_iceberg::FilesystemCatalog;
 
@@ -128,4 +135,26 @@ async fn a_snapshot_that_is_not_there_is_an_error() {
     shop.merge().await;
     let error = read_snapshot::run(&shop.path("warehouse"), CUSTOMERS, Some("monday")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_rule_is_replayed_at_many_moments() {
+    let shop = Shop::new();
+    shop.land("00000.jsonl");
+    shop.land("00001.jsonl");
+    shop.merge().await;
+    let replayed = back_test::run(&shop.path("warehouse"), "2025-11-12T03:40:00Z", 40).await.unwrap();
+    let mut singles = String::new();
+    for number in 0..20 {
+        let at_us = parse_moment("2025-11-12T03:40:00Z", None).unwrap() + number * 40 * 60_000_000;
+        let catalog = Arc::new(FilesystemCatalog::new(&shop.path("warehouse"), Env::system()).unwrap());
+        let session = session(catalog, &Env::system(), ReadAt::AsOf(Cut::at(at_us)), &SessionOptions::default()).unwrap();
+        let held = query(&session, back_test::RULE).await.unwrap().count().await.unwrap();
+        singles += &format!("{}: {held} held\n", time_text(at_us));
+    }
+    assert_eq!(replayed, singles);
+    assert!(replayed.contains("11:40:00.000000Z: 0 held") && replayed.contains("15:00:00.000000Z: 2 held"), "{replayed}");
+
+    let error = back_test::run(&shop.path("warehouse"), "2025-11-12T03:40:00Z", 400).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotAnswerable);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use waterline_core::format::{Catalog, Commit, Operation, Removal, Target};
 use waterline_core::positions::SourcePositions;
-use waterline_core::record::{Baseline, RECORD, Record, log_header};
+use waterline_core::record::{RECORD, Record, log_header};
 use waterline_core::table::TableName;
 use waterline_engine::lake::{Lake, Limits};
 use waterline_engine::log::{LogEntry, Logged, Progress, log};
@@ -17,21 +17,26 @@ use waterline_testkit::batch::{assert_same_rows, change_batch};
 use waterline_testkit::files::{read_rows, write_file};
 use waterline_testkit::histories::{Feature, History, Start, histories, table_schema};
 use waterline_testkit::memory::MemoryCatalog;
-use waterline_testkit::oracle::{Event, Mark, State, fold};
+use waterline_testkit::oracle::{Baseline, Event, Mark, State, fold};
 use waterline_testkit::world::World;
 
-/// A table of a history in an in-memory lake.
+/// A table of a history in a lake whose files are in memory.
 pub(crate) struct Subject {
     pub(crate) lake: Lake,
     pub(crate) pair: Pair,
     history: History,
-    pub(crate) logged: Vec<Event>,
+    /// What was logged, by batch.
+    pub(crate) batches: Vec<Vec<Event>>,
 }
 
 impl Subject {
     pub(crate) async fn new(history: &History, properties: &[(&str, &str)]) -> Self {
         let world = World::in_memory(7);
-        let catalog: Arc<dyn Catalog> = Arc::new(MemoryCatalog::new("memory://lake/warehouse", world.faults.clone()));
+        let catalog = Arc::new(MemoryCatalog::new("memory://lake/warehouse", world.faults.clone()));
+        Self::of(history, &world, catalog, properties).await
+    }
+
+    pub(crate) async fn of(history: &History, world: &World, catalog: Arc<dyn Catalog>, properties: &[(&str, &str)]) -> Self {
         let lake = Lake::new(catalog, world.env.clone());
         let table: TableName = "shop.orders".parse().unwrap();
         let settings = TableSettings {
@@ -39,31 +44,36 @@ impl Subject {
             ..TableSettings::default()
         };
         let pair = open_or_create_pair(&lake, &table, &table_schema(), &settings).await.unwrap();
-        let subject = Self { lake, pair, history: history.clone(), logged: Vec::new() };
-        subject.load_baseline().await;
+        let subject = Self { lake, pair, history: history.clone(), batches: Vec::new() };
+        subject.load(&history.baseline, "waterline/baseline-test").await;
         subject
     }
 
-    async fn load_baseline(&self) {
-        let baseline = &self.history.baseline;
+    /// Commits a dump as the table's baseline.
+    pub(crate) async fn load(&self, baseline: &Baseline, anchor: &str) {
         let Some(at_us) = baseline.at_us else { return };
         let base = self.pair.mirror.head().await.unwrap();
         let rows: Vec<_> = baseline.state.rows.values().cloned().collect();
         let add = if rows.is_empty() { Vec::new() } else { vec![write_file(&self.lake.env, &base, &rows, Vec::new()).await.unwrap()] };
-        let anchor = "waterline/baseline-test".to_owned();
+        let anchor = anchor.to_owned();
         let record = Record {
-            baseline: Baseline { at_us: Some(at_us), until_us: baseline.until_us, anchor: Some(anchor.clone()), run: None },
+            baseline: waterline_core::record::Baseline {
+                at_us: Some(at_us),
+                until_us: baseline.until_us,
+                anchor: Some(anchor.clone()),
+                run: None,
+            },
             ..Record::initial()
         };
         let commit = Commit {
-            commit_id: "baseline".into(),
+            commit_id: anchor.clone(),
             target: Target::Main,
-            operation: Operation::Append,
+            operation: if base.version.is_some() { Operation::Overwrite } else { Operation::Append },
             add,
             delete_rows: BTreeMap::new(),
-            remove: Removal::Nothing,
+            remove: if base.version.is_some() { Removal::All } else { Removal::Nothing },
             summary: BTreeMap::from([(RECORD.to_owned(), record.to_json().unwrap())]),
-            properties: BTreeMap::new(),
+            properties: BTreeMap::from([(RECORD.to_owned(), record.to_json().unwrap())]),
             tags: vec![anchor],
             now_ms: self.lake.env.clock.now_ms(),
         };
@@ -82,22 +92,23 @@ impl Subject {
 
     /// How many reads the run has that the last event ends, when all of them are logged.
     fn ended_run(&self) -> Option<u64> {
-        let last = self.logged.last().filter(|event| matches!(event.mark, Mark::Last | Mark::Only))?;
+        let logged = self.batches.concat();
+        let last = logged.last().filter(|event| matches!(event.mark, Mark::Last | Mark::Only))?;
         let of_run = |event: &&Event| {
             event.mark != Mark::None && (event.sequence.commit, event.sequence.position) == (last.sequence.commit, last.sequence.position)
         };
         let run: Vec<&Event> = self.history.events.iter().filter(of_run).collect();
-        run.iter().all(|event| self.logged.contains(event)).then_some(run.len() as u64)
+        run.iter().all(|event| logged.contains(event)).then_some(run.len() as u64)
     }
 
     async fn log_part(&mut self, events: &[Event]) -> waterline_engine::log::LoggedBatch {
-        self.logged.extend(events.iter().cloned());
+        self.batches.push(events.to_vec());
         let planned_on = log_header(&self.pair.changelog.head().await.unwrap()).unwrap();
         let entry = LogEntry {
             events: change_batch(&table_schema(), events, 0, 0),
             planned_on,
             positions: SourcePositions::default(),
-            progress: Progress { since_us: self.history.events.iter().map(|event| event.event_time_us - 1).min(), ..Progress::default() },
+            progress: Progress { since_us: self.since_us(), ..Progress::default() },
             quarantined: 0,
             torn: 0,
             ended_run: self.ended_run(),
@@ -108,8 +119,13 @@ impl Subject {
         }
     }
 
+    /// The earliest time that the source sent.
+    pub(crate) fn since_us(&self) -> Option<i64> {
+        self.history.events.iter().map(|event| event.event_time_us).min()
+    }
+
     fn expected(&self) -> State {
-        fold(&self.history.baseline, &self.logged, None).unwrap()
+        fold(&self.history.baseline, &self.batches.concat(), None).unwrap()
     }
 
     async fn check(&self) {
@@ -146,10 +162,10 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test);
 }
 
-const PLAIN: &[Feature] = &[Feature::KeyChange, Feature::Unset, Feature::Tie];
-const ALL: &[Feature] = &[Feature::KeyChange, Feature::Unset, Feature::Tie, Feature::Truncate, Feature::Read];
+pub(crate) const PLAIN: &[Feature] = &[Feature::KeyChange, Feature::Unset, Feature::Tie];
+pub(crate) const ALL: &[Feature] = &[Feature::KeyChange, Feature::Unset, Feature::Tie, Feature::Truncate, Feature::Read];
 
-const RUNS: &[Feature] = &[Feature::KeyChange, Feature::Unset, Feature::Tie, Feature::Truncate, Feature::Run];
+pub(crate) const RUNS: &[Feature] = &[Feature::KeyChange, Feature::Unset, Feature::Tie, Feature::Truncate, Feature::Run];
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]

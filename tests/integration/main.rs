@@ -1,5 +1,6 @@
 //! Tests of the whole: one binary, so that it links once.
 
+mod as_of;
 mod bad_input;
 mod changes;
 mod cli;
@@ -20,8 +21,10 @@ mod new_tables;
 mod older_dumps;
 mod probe;
 mod rules;
+mod rules_as_of;
 mod shell;
 mod shop;
 mod status;
 mod tags;
 mod tpcc;
+mod tpcc_as_of;

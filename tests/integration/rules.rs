@@ -27,15 +27,15 @@ use waterline_testkit::world::World;
 const LANDING: &str = "memory://landing/";
 
 /// One table of a source, in an Iceberg lake in memory.
-struct Table {
-    world: World,
-    lake: Lake,
+pub(crate) struct Table {
+    pub(crate) world: World,
+    pub(crate) lake: Lake,
     key: &'static str,
     landed: u32,
 }
 
 impl Table {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_key("PRIMARY KEY (id)")
     }
 
@@ -49,7 +49,7 @@ impl Table {
         Self { lake: Lake::new(catalog, world.env.clone()), world, key, landed: 0 }
     }
 
-    async fn land(&mut self, lines: &[String]) {
+    pub(crate) async fn land(&mut self, lines: &[String]) {
         self.landed += 1;
         let (store, path) = self.world.stores.resolve(&format!("{LANDING}{:03}.jsonl", self.landed)).unwrap();
         store.put_opts(&path, (lines.join("\n") + "\n").into(), Default::default()).await.unwrap();
@@ -60,11 +60,11 @@ impl Table {
         SchemaSource { ddl: Some(parse_ddl(&ddl, SqlDialect::Postgres).unwrap()), ..SchemaSource::default() }
     }
 
-    fn name() -> TableName {
+    pub(crate) fn name() -> TableName {
         "shop.t".parse().unwrap()
     }
 
-    async fn job(&self, mode: Mode, complete_until_us: Option<i64>) -> Result<RunReport, Error> {
+    pub(crate) async fn job(&self, mode: Mode, complete_until_us: Option<i64>) -> Result<RunReport, Error> {
         self.job_with(IngestOptions { complete_until_us, ..IngestOptions::new(mode) }).await
     }
 
@@ -83,7 +83,7 @@ impl Table {
     }
 
     /// Reads and merges what was landed.
-    async fn run(&self) -> TableReport {
+    pub(crate) async fn run(&self) -> TableReport {
         let mut report = self.job(Mode::Merge, None).await.unwrap();
         let table = report.tables.remove(0);
         table.result.unwrap();
@@ -91,7 +91,7 @@ impl Table {
     }
 
     /// Lands the lines as one file, reads and merges them.
-    async fn take(&mut self, lines: &[String]) -> TableReport {
+    pub(crate) async fn take(&mut self, lines: &[String]) -> TableReport {
         self.land(lines).await;
         self.run().await
     }
@@ -111,7 +111,7 @@ impl Table {
         report.tables.remove(0).result.unwrap_err()
     }
 
-    async fn load(&self, csv: &str, at: DumpMoment) {
+    pub(crate) async fn load(&self, csv: &str, at: DumpMoment) {
         let (store, path) = self.world.stores.resolve("memory://dump/t.csv").unwrap();
         store.put_opts(&path, csv.to_owned().into(), Default::default()).await.unwrap();
         let request = LoadRequest {
@@ -127,20 +127,20 @@ impl Table {
         load(&self.lake, &request, &Silent).await.unwrap();
     }
 
-    async fn mirror(&self) -> TableState {
+    pub(crate) async fn mirror(&self) -> TableState {
         self.lake.table(&Self::name()).await.unwrap().head().await.unwrap()
     }
 
-    async fn record(&self) -> Record {
+    pub(crate) async fn record(&self) -> Record {
         record_of(&self.mirror().await).unwrap().unwrap()
     }
 
-    async fn log_header(&self) -> LogHeader {
+    pub(crate) async fn log_header(&self) -> LogHeader {
         log_header(&self.lake.table(&Self::name().changelog()).await.unwrap().head().await.unwrap()).unwrap()
     }
 
     /// Rows as `id a b`, in order, null as `-`.
-    async fn rows(&self) -> Vec<String> {
+    pub(crate) async fn rows(&self) -> Vec<String> {
         self.rows_of(&Self::name(), &["id", "a", "b"]).await
     }
 
@@ -169,7 +169,7 @@ fn event(op: &str, commit: Option<u64>, at: u64, before: &str, after: &str) -> S
     )
 }
 
-fn seconds(at: u64) -> i64 {
+pub(crate) fn seconds(at: u64) -> i64 {
     1_700_000_000_000_000 + at as i64 * 1_000_000
 }
 
@@ -177,11 +177,11 @@ fn row(id: u64, a: &str, b: &str) -> String {
     format!(r#"{{"id":{id},"a":"{a}","b":"{b}"}}"#)
 }
 
-fn create(at: u64, id: u64, a: &str, b: &str) -> String {
+pub(crate) fn create(at: u64, id: u64, a: &str, b: &str) -> String {
     event("c", Some(at), at, "null", &row(id, a, b))
 }
 
-fn update(at: u64, id: u64, a: &str, b: &str) -> String {
+pub(crate) fn update(at: u64, id: u64, a: &str, b: &str) -> String {
     event("u", Some(at), at, "null", &row(id, a, b))
 }
 
@@ -195,7 +195,7 @@ fn update_a(at: u64, id: u64, a: &str) -> String {
     update(at, id, a, "__debezium_unavailable_value")
 }
 
-fn delete(at: u64, id: u64) -> String {
+pub(crate) fn delete(at: u64, id: u64) -> String {
     event("d", Some(at), at, &format!(r#"{{"id":{id},"a":null,"b":null}}"#), "null")
 }
 

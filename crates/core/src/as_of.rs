@@ -85,10 +85,10 @@ pub fn plan_upto(mirror: &TableState, log: &TableState, cut: &Cut, upto: Option<
     let epoch = epochs.iter().rev().find(|epoch| epoch.from_us.is_some_and(|from| from <= cut.at_us));
     let Some(Opened { epoch, .. }) = epoch else { return Err(unanswerable(answerable, cut)) };
     // A moment is complete without any watermark when it is just the baseline's.
-    let is_baseline = epoch.baseline.until_us.is_none() && epoch.baseline.at_us == Some(cut.at_us);
-    let is_complete = is_baseline || header.watermark_us.is_some_and(|until| cut.at_us <= until);
+    let complete_until_us = header.watermark_us.max(epoch.baseline.at_us.filter(|_| epoch.baseline.until_us.is_none()));
+    let is_complete = complete_until_us.is_some_and(|until| cut.at_us <= until);
     if !is_complete && cut.beyond == Beyond::Refuse {
-        return Err(unanswerable(answerable, cut));
+        return Err(unanswerable(Answerable { until_us: complete_until_us, ..answerable }, cut));
     }
     let base = nearest(mirror, epoch, upto, cut)?.unwrap_or_else(|| epoch.as_base());
     Ok(Plan { at_us: cut.at_us, upto, baseline: epoch.clone(), base, answerable })
@@ -121,25 +121,34 @@ struct Opened {
     from_us: Option<i64>,
 }
 
-/// All epochs by their first moments, oldest first.
+/// All epochs by their first moments, oldest first. Of several baselines of one time the newest comes last.
 fn epochs(mirror: &TableState, header: &LogHeader, known_by_ms: Option<i64>) -> Result<Vec<Opened>> {
+    let tagged = mirror.refs.iter().filter(|(name, _)| name.starts_with(ANCHOR)).filter_map(|(_, tag)| mirror.info(tag.version));
+    let mut baselines: Vec<&VersionInfo> = tagged.filter(|info| is_known(info, known_by_ms)).collect();
+    // The tag of a baseline that was superseded since then names the one that did.
+    baselines.extend(known_by_ms.iter().flat_map(|_| lineage_by(mirror, known_by_ms)));
+    baselines.sort_by_key(|info| info.committed_at_ms);
     let mut epochs = Vec::new();
-    for (_, reference) in mirror.refs.iter().filter(|(name, _)| name.starts_with(ANCHOR)) {
-        let Some(info) = mirror.info(reference.version).filter(|info| is_known(info, known_by_ms)) else { continue };
+    for info in baselines {
         let Some(record) = own_record(info)?.filter(|record| record.kind == Kind::Baseline) else { continue };
         let from_us = record.baseline.until_us.or(record.baseline.at_us);
-        epochs.push(Opened { epoch: Epoch { baseline: record.baseline, version: Some(reference.version) }, from_us });
+        epochs.push(Opened { epoch: Epoch { baseline: record.baseline, version: Some(info.version) }, from_us });
     }
-    if epochs.is_empty() || began_empty(mirror)? {
+    if epochs.is_empty() || began_empty(mirror, known_by_ms)? {
         epochs.push(Opened { epoch: Epoch { baseline: Baseline::EMPTY, version: None }, from_us: header.since_us });
     }
     epochs.sort_by_key(|opened| (opened.from_us, opened.epoch.baseline.at_us));
     Ok(epochs)
 }
 
+/// The snapshots of main that had been committed by then, newest first.
+fn lineage_by(mirror: &TableState, known_by_ms: Option<i64>) -> impl Iterator<Item = &VersionInfo> {
+    mirror.lineage().skip_while(move |info| !is_known(info, known_by_ms))
+}
+
 /// Whether events other than snapshot reads were ever folded onto nothing: then the table was empty before them.
-fn began_empty(mirror: &TableState) -> Result<bool> {
-    for recorded in records(mirror) {
+fn began_empty(mirror: &TableState, known_by_ms: Option<i64>) -> Result<bool> {
+    for recorded in records(lineage_by(mirror, known_by_ms)) {
         let (_, record) = recorded?;
         if record.baseline == Baseline::EMPTY && record.has_changes {
             return Ok(true);
@@ -155,12 +164,10 @@ fn answerable(epochs: &[Opened], header: &LogHeader) -> Answerable {
 
 /// The newest snapshot of main, of this epoch, that holds nothing newer than the cut (DESIGN.md rule 12).
 fn nearest(mirror: &TableState, epoch: &Epoch, upto: BatchOrdinal, cut: &Cut) -> Result<Option<Base>> {
-    for recorded in records(mirror) {
+    for recorded in records(lineage_by(mirror, cut.known_by_ms)) {
         let (info, record) = recorded?;
-        let fits = record.baseline == epoch.baseline
-            && record.folded <= upto
-            && record.event_time_max_us.is_none_or(|newest| newest <= cut.at_us)
-            && is_known(info, cut.known_by_ms);
+        let fits =
+            record.baseline == epoch.baseline && record.folded <= upto && record.event_time_max_us.is_none_or(|newest| newest <= cut.at_us);
         // Below it are snapshots of a baseline of the same time that this one superseded.
         let is_epoch_start = record.kind == Kind::Baseline && record.baseline == epoch.baseline;
         if fits {

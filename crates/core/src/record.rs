@@ -185,11 +185,11 @@ pub fn record_of(state: &TableState) -> Result<Option<Record>> {
     Ok(None)
 }
 
-/// The snapshots of a mirror's lineage that have a record, newest first, each with its record. A snapshot that keeps the
-/// rows of its parent has the parent's record.
-pub(crate) fn records(state: &TableState) -> impl Iterator<Item = Result<(&VersionInfo, Record)>> {
+/// Those snapshots of a lineage that have a record, newest first, each with its record. A snapshot that keeps the rows of
+/// its parent has the parent's record.
+pub(crate) fn records<'a>(lineage: impl Iterator<Item = &'a VersionInfo>) -> impl Iterator<Item = Result<(&'a VersionInfo, Record)>> {
     let mut keeps_rows_of_parent: Option<&VersionInfo> = None;
-    state.lineage().filter_map(move |info| match own_record(info) {
+    lineage.filter_map(move |info| match own_record(info) {
         Ok(Some(record)) => Some(Ok((keeps_rows_of_parent.take().unwrap_or(info), record))),
         Ok(None) if info.operation == crate::format::Operation::Replace => {
             keeps_rows_of_parent.get_or_insert(info);

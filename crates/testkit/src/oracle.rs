@@ -1,4 +1,4 @@
-//! The naive row oracle: rules 1 to 9 of DESIGN.md, read literally and folded into a map, with the whole history at
+//! The naive row oracle: rules 1 to 10 of DESIGN.md, read literally and folded into a map, with the whole history at
 //! hand. It knows nothing of batches, late events or files; whatever the order of arrival, what Waterline shows must
 //! equal this.
 //!
@@ -72,8 +72,13 @@ impl Baseline {
         Self { state, at_us: Some(from_us), until_us: Some(until_us) }
     }
 
+    /// The first moment that it answers; `None`: every one.
+    pub fn first_us(&self) -> Option<i64> {
+        self.until_us.or(self.at_us)
+    }
+
     fn answers(&self, until_us: i64) -> bool {
-        self.until_us.or(self.at_us).is_none_or(|first| until_us >= first)
+        self.first_us().is_none_or(|first| until_us >= first)
     }
 
     fn admits(&self, event: &Event) -> bool {
@@ -108,6 +113,14 @@ pub fn fold(baseline: &Baseline, events: &[Event], until_us: Option<i64>) -> Res
         folding.apply(event)?;
     }
     Ok(folding.finish())
+}
+
+/// `state(T, V)`: the baseline of T's epoch, which ends where the next one begins (rule 10), with the events of the first `upto`
+/// batches of the log and of event time in (T0, T] folded onto it in order (rules 9 and 12).
+pub fn as_of(baselines: &[Baseline], log: &[Vec<Event>], at_us: i64, upto: usize) -> Result<State, Refusal> {
+    let begun = baselines.iter().filter(|baseline| baseline.answers(at_us));
+    let epoch = begun.max_by_key(|baseline| baseline.first_us()).ok_or(Refusal::BeforeBaseline)?;
+    fold(epoch, &log[..upto].concat(), Some(at_us))
 }
 
 /// Each event once (rule 2), by domain and sequence.

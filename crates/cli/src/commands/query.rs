@@ -2,13 +2,16 @@
 
 use std::io::Read;
 
+use datafusion::execution::context::SessionContext;
 use futures::TryStreamExt;
 use waterline_core::as_of::time_text;
 use waterline_core::error::{Error, Result};
 use waterline_core::record::Kind;
 use waterline_core::table::TableName;
 use waterline_engine::as_of::Explanation;
-use waterline_engine::read::{ReadAt, SessionOptions, SweepQuery, as_of_tables, from_datafusion, schema_with_moment, session, with_moment};
+use waterline_engine::read::{
+    ReadAt, SessionOptions, SweepQuery, as_of_tables, from_datafusion, schema_with_moment, session, torn_tables, with_moment,
+};
 
 use crate::args::QueryArgs;
 use crate::context::Context;
@@ -43,6 +46,7 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &QueryArgs) -> Result<(
         rows.write(&batch)?;
     }
     rows.finish()?;
+    note_torn(context, &session).await;
     for (table, read) in as_of_tables(&session).await {
         if args.explain {
             context.printer.note(&explanation(&table, &read.as_of().explain().await?));
@@ -60,8 +64,20 @@ async fn each_moment(context: &mut Context<'_>, mut sweep: SweepQuery) -> Result
         }
         match sweep.next().await? {
             Some(next) => (at_us, batches) = next,
-            None => return rows.finish(),
+            None => break,
         }
+    }
+    rows.finish()?;
+    note_torn(context, sweep.session()).await;
+    Ok(())
+}
+
+/// What an answer must say that does not keep the promise of rule 16.
+async fn note_torn(context: &mut Context<'_>, session: &SessionContext) {
+    for table in torn_tables(session).await {
+        context.printer.note(&format!(
+            "{table}: a transaction of the source may be visible in part; it stamps statements, and the end of some transactions was not known"
+        ));
     }
 }
 

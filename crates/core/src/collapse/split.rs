@@ -33,8 +33,8 @@ pub fn split(events: &ChangeBatch, record: &Record) -> Result<Split> {
         late_events += u64::from(late);
         late_truncate |= late && op == Op::Truncate;
         let read_after_changes = op == Op::Read && record.has_changes;
-        let continues_elsewhere = events.continues_row(row)
-            && !deleted.get_or_insert_with(|| deletes(events)).contains(&source_event(events, row));
+        let continues_elsewhere =
+            events.continues_row(row) && !deleted.get_or_insert_with(|| deletes(events)).contains(&source_event(events, row));
         if admitted && op != Op::Truncate && (late || read_after_changes || continues_elsewhere) {
             refold.push(row as u32);
         }

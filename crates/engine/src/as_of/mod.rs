@@ -18,6 +18,7 @@ use waterline_core::format::{TableState, table_schema};
 use waterline_core::record::{BatchOrdinal, LogCounts, log_header};
 use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
+use waterline_core::transactions::Atomicity;
 
 use self::history::Ground;
 pub(crate) use self::overlay::{Gone, Images, Overlay};
@@ -137,8 +138,19 @@ impl AsOf {
         self.past().events_in(plan, &window).await
     }
 
+    /// Whether a transaction of the source is visible wholly or not at all (DESIGN.md rule 16).
+    pub fn atomicity(&self) -> Atomicity {
+        if self.counts.torn == 0 { Atomicity::Whole } else { Atomicity::Torn }
+    }
+
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The same cut from another base. Each one that DESIGN.md rule 12 allows gives the same rows.
+    #[must_use]
+    pub fn from_base(self, base: Base) -> Self {
+        Self { plan: Plan { base, ..self.plan }, state: OnceCell::new(), ..self }
     }
 
     pub async fn explain(&self) -> Result<Explanation> {

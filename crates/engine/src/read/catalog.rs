@@ -1,6 +1,6 @@
 //! A catalog as DataFusion sees it. Tables are opened when a query names them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use waterline_core::as_of::{Beyond, Cut};
 use waterline_core::error::{Error, Result};
 use waterline_core::table::TableName;
+use waterline_core::transactions::Atomicity;
 
 use super::as_of_table::AsOfTable;
 use super::error::external;
@@ -122,6 +123,16 @@ impl Tables {
         let mut moments: Vec<_> = moments.collect();
         moments.sort_by_key(|(name, table)| (name.clone(), table.as_of().plan().at_us));
         moments
+    }
+
+    /// Those that were read as of a moment although transactions may be visible in part there.
+    pub(super) async fn torn(&self) -> BTreeSet<TableName> {
+        let is_torn = |table: &Opened| match table {
+            Opened::Version(_) => false,
+            Opened::Moment(table) => table.as_of().atomicity() == Atomicity::Torn,
+            Opened::Moments(table) => table.first().as_of().atomicity() == Atomicity::Torn,
+        };
+        self.opened.lock().await.iter().filter(|(_, table)| is_torn(table)).map(|((name, _), _)| name.clone()).collect()
     }
 
     /// A table's own name, and where in its history it is read.

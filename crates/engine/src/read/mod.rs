@@ -20,7 +20,7 @@ mod version;
 pub use as_of_table::AsOfTable;
 pub use deletes::{Deletes, all_deleted_rows};
 pub use query::query;
-pub use session::{SessionOptions, as_of_tables, session};
+pub use session::{SessionOptions, as_of_tables, session, torn_tables};
 pub use sweep::{MOMENT, SweepQuery, schema_with_moment, with_moment};
 pub use table::LakeTable;
 pub use version::{ReadAt, VersionSpec, resolve};

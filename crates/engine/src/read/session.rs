@@ -1,5 +1,6 @@
 //! A DataFusion session over a catalog.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -86,6 +87,15 @@ pub async fn as_of_tables(session: &SessionContext) -> Vec<(TableName, Arc<AsOfT
     match session.state().config().get_extension::<Lakeside>() {
         Some(lakeside) => lakeside.tables.as_of().await,
         None => Vec::new(),
+    }
+}
+
+/// The tables among them whose transactions may be visible in part, since their source stamps statements and the end of some
+/// transactions was not known when they were logged.
+pub async fn torn_tables(session: &SessionContext) -> BTreeSet<TableName> {
+    match session.state().config().get_extension::<Lakeside>() {
+        Some(lakeside) => lakeside.tables.torn().await,
+        None => BTreeSet::new(),
     }
 }
 

@@ -94,6 +94,10 @@ impl SweepTable {
         Ok(Self { first: AsOfTable::new(at)?, plans, moments, limits: *limits, memory_bytes, leg: Mutex::default() })
     }
 
+    pub(super) fn first(&self) -> &AsOfTable {
+        &self.first
+    }
+
     /// A leg from a moment on, with as many moments as have their events in memory together.
     async fn leg_from(&self, number: usize) -> Result<Leg> {
         let (at, plan) = (self.first.as_of(), &self.plans[number]);

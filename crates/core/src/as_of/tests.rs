@@ -58,6 +58,7 @@ impl Table {
 
     fn state(&self) -> TableState {
         TableState {
+            metadata_location: None,
             version: self.head,
             location: "memory://lake/shop/orders".into(),
             schema: Arc::new(Schema::empty()),

@@ -9,7 +9,7 @@ use crate::record::{RECORD, Record};
 
 fn record(at_us: Option<i64>) -> Record {
     let anchor = at_us.map(anchor_of);
-    Record { kind: Kind::Baseline, baseline: Baseline { at_us, until_us: None, anchor }, ..Record::initial() }
+    Record { kind: Kind::Baseline, baseline: Baseline { at_us, until_us: None, anchor, run: None }, ..Record::initial() }
 }
 
 /// A table whose snapshots have these records; the last is the head, and those of baselines are tagged.

@@ -16,7 +16,7 @@ use waterline_testkit::arrivals::{Arrival, Disorder, arrivals};
 use waterline_testkit::cell::{Cell, Key, Row};
 use waterline_testkit::columns::to_rows;
 use waterline_testkit::histories::{Feature, History, Start, histories};
-use waterline_testkit::oracle::{Mark, State, fold};
+use waterline_testkit::oracle::{State, fold};
 
 use crate::fold::{Subject, run};
 use crate::shell::{Shell, fixture, read_fixture};
@@ -59,8 +59,8 @@ async fn check(history: &History, arrival: &Arrival, dice: &Dice) {
 
 /// Times of events and one microsecond before them, as far as the history is known then.
 fn moments(history: &History) -> Vec<i64> {
-    let run = history.events.first().filter(|event| event.mark != Mark::None).map(|event| event.event_time_us);
-    let first = history.baseline.until_us.or(history.baseline.at_us).or(run);
+    let earliest = history.events.iter().map(|event| event.event_time_us).min();
+    let first = history.baseline.until_us.or(history.baseline.at_us).or(earliest);
     let of_events = history.events.iter().flat_map(|event| [event.event_time_us - 1, event.event_time_us]);
     let moments: BTreeSet<i64> = of_events.chain(first).filter(|time| first.is_none_or(|first| *time >= first)).collect();
     moments.into_iter().collect()

@@ -4,6 +4,7 @@ mod as_of;
 mod bad_input;
 mod changes;
 mod cli;
+mod cli_as_of;
 mod concurrency;
 mod conformance;
 mod crash;

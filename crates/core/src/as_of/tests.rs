@@ -58,9 +58,9 @@ impl Table {
 
     fn state(&self) -> TableState {
         TableState {
-            metadata_location: None,
             version: self.head,
             location: "memory://lake/shop/orders".into(),
+            metadata_location: None,
             schema: Arc::new(Schema::empty()),
             keys: Vec::new(),
             partition_by: Vec::new(),

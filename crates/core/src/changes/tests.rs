@@ -1,1 +1,92 @@
+use std::sync::Arc;
 
+use arrow::array::{AsArray, Int64Array, StringArray, TimestampMicrosecondArray, new_null_array};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+
+use super::*;
+use crate::change::changelog_schema;
+
+fn table(keys: &[&str]) -> TableSchema {
+    let fields = ["id", "a"].map(|name| Arc::new(Field::new(name, DataType::Int64, name == "a")));
+    TableSchema::new(fields.to_vec(), keys.iter().map(|key| (*key).to_owned()).collect()).unwrap()
+}
+
+/// Op, sequence, event time, key and value.
+type Event = (Op, i64, i64, i64, i64);
+
+fn events(table: &TableSchema, events: &[Event]) -> ChangeBatch {
+    let schema = changelog_schema(table);
+    let numbers = |number: fn(&Event) -> i64| Arc::new(events.iter().map(number).collect::<Int64Array>()) as ArrayRef;
+    let columns = schema.fields().iter().map(|field| match field.name().as_str() {
+        OP => Arc::new(events.iter().map(|event| Some(event.0.as_str())).collect::<StringArray>()) as ArrayRef,
+        SEQUENCE => Arc::new(events.iter().map(|event| Some(format!("{:016x}.0", event.1))).collect::<StringArray>()),
+        DOMAIN => Arc::new(StringArray::from(vec!["d"; events.len()])),
+        EVENT_TIME | "_ingested_at" => {
+            Arc::new(events.iter().map(|event| Some(event.2)).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+        }
+        "id" => numbers(|event| event.3),
+        "a" => numbers(|event| event.4),
+        "_batch" => numbers(|_| 1),
+        _ => new_null_array(field.data_type(), events.len()),
+    });
+    ChangeBatch::try_new(RecordBatch::try_new(schema.clone(), columns.collect()).unwrap()).unwrap()
+}
+
+/// Op, event time, and the value of `a` before and after.
+fn told(walked: &Walked<'_>) -> Vec<(String, i64, Option<i64>, Option<i64>)> {
+    let rows = walked.assemble(0..walked.len(), &BeforeRows::default()).unwrap();
+    let value = |column: &str, row: usize| {
+        let structs = rows.column_by_name(column).unwrap().as_struct();
+        structs.is_valid(row).then(|| structs.column(1).as_primitive::<Int64Type>().value(row))
+    };
+    let op = |row| rows.column(0).as_string::<i32>().value(row).to_owned();
+    let time = |row| rows.column(1).as_primitive::<TimestampMicrosecondType>().value(row);
+    (0..rows.num_rows()).map(|row| (op(row), time(row), value(BEFORE, row), value(AFTER, row))).collect()
+}
+
+fn row(op: &str, time: i64, before: Option<i64>, after: Option<i64>) -> (String, i64, Option<i64>, Option<i64>) {
+    (op.to_owned(), time, before, after)
+}
+
+#[test]
+fn an_event_below_what_its_key_has_seen_changes_nothing() {
+    let table = table(&["id"]);
+    let events = events(&table, &[(Op::Create, 1, 1, 7, 10), (Op::Update, 2, 9, 7, 20), (Op::Update, 3, 5, 7, 30)]);
+    let walked = walk(&events, &table, 1, Detail::EveryEvent).unwrap();
+    assert_eq!(told(&walked), [row("u", 5, Some(10), Some(30)), row("u", 9, Some(30), Some(30))]);
+    let net = walk(&events, &table, 1, Detail::Net).unwrap();
+    assert_eq!(told(&net), [row("u", 9, Some(10), Some(30))]);
+    assert_eq!(told(&walk(&events, &table, 5, Detail::Net).unwrap()), []);
+}
+
+#[test]
+fn a_row_that_outlives_a_truncate_is_told_again() {
+    let table = table(&["id"]);
+    let events = events(&table, &[(Op::Create, 3, 1, 7, 10), (Op::Truncate, 2, 5, 0, 0), (Op::Create, 1, 6, 8, 20)]);
+    let walked = walk(&events, &table, 1, Detail::EveryEvent).unwrap();
+    let mut every = told(&walked);
+    every.sort_by_key(|row| row.1);
+    assert_eq!(every, [row("c", 5, None, Some(10)), row("c", 6, None, None)]);
+    let net = walk(&events, &table, 1, Detail::Net).unwrap();
+    assert_eq!(told(&net), []);
+}
+
+#[test]
+fn equal_rows_are_no_net_change() {
+    let table = table(&["id"]);
+    let events = events(&table, &[(Op::Create, 1, 1, 7, 10), (Op::Update, 2, 2, 7, 20), (Op::Update, 3, 3, 7, 10)]);
+    assert_eq!(told(&walk(&events, &table, 1, Detail::Net).unwrap()), []);
+    assert_eq!(told(&walk(&events, &table, 1, Detail::EveryEvent).unwrap()).len(), 2);
+}
+
+#[test]
+fn without_a_key_a_truncate_takes_what_sorts_below_it() {
+    let table = table(&[]);
+    let events =
+        events(&table, &[(Op::Create, 9, 1, 0, 90), (Op::Create, 1, 2, 0, 10), (Op::Truncate, 5, 3, 0, 0), (Op::Create, 2, 4, 0, 20)]);
+    let every = appended(&events, &table, 1, Detail::EveryEvent).unwrap();
+    let expected = [row("c", 2, None, Some(10)), row("t", 3, None, None), row("c", 3, None, Some(90)), row("c", 4, None, None)];
+    assert_eq!(told(&every), expected);
+    let net = appended(&events, &table, 1, Detail::Net).unwrap();
+    assert_eq!(told(&net), [row("t", 3, None, None), row("c", 3, None, Some(90))]);
+}

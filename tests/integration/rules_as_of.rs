@@ -28,6 +28,7 @@ use waterline_testkit::files::{read_rows, write_file};
 
 use crate::event_time::{SECOND_US, Shop, mysql, postgres};
 use crate::rules::{Table, create, seconds, update};
+use crate::shell::{Shell, json_of};
 
 fn at(second: u64) -> Cut {
     Cut::at(seconds(second))
@@ -428,4 +429,53 @@ async fn rule_17_a_quiet_table_answers_as_far_as_its_source_does() {
     let beyond = refusal(read(30, Beyond::Refuse).await.unwrap_err());
     assert!(beyond.contains("complete until 1970-01-01T00:00:29.000000Z") && beyond.contains("--allow-incomplete"), "{beyond}");
     assert_eq!(read(30, Beyond::AsLogged).await.unwrap(), ["4"]);
+}
+
+/// Lines of `INSERT`s into a table without a key, and of a truncate, in the form that Debezium gives them.
+fn keyless(op: &str, id: u64, place: u64) -> String {
+    let after = if op == "c" { format!("{{\"id\":{id}}}") } else { "null".to_owned() };
+    let at_ms = 1_763_000_000_000 + place * 1000;
+    format!(
+        "{{\"before\":null,\"after\":{after},\"source\":{{\"connector\":\"postgresql\",\"name\":\"pg\",\"ts_ms\":{at_ms},\"snapshot\":\"false\",\
+         \"sequence\":\"[\\\"{place}\\\",\\\"{place}\\\"]\",\"schema\":\"shop\",\"table\":\"visits\",\"lsn\":{place}}},\"op\":\"{op}\"}}\n"
+    )
+}
+
+#[test]
+fn rule_5_a_truncate_takes_away_a_late_row_of_a_table_without_a_key() {
+    let shell = Shell::new("");
+    shell.write("ddl.sql", "create table shop.visits (id bigint);");
+    let merge = |file: &str, lines: String, verb: &str| {
+        shell.write(file, lines);
+        shell.run(&[
+            verb,
+            "shop.visits",
+            file,
+            "--format",
+            "debezium-json",
+            "--ddl",
+            "ddl.sql",
+            "--complete-until",
+            "2025-11-13T02:13:30Z",
+        ]);
+    };
+    let ids = |options: &[&str]| {
+        let read = ["query", "select id from shop.visits order by id", "--output", "json"];
+        let rows = json_of(&shell.run(&[&read, options].concat()));
+        rows.as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    merge("1.jsonl", keyless("c", 1, 1) + &keyless("t", 0, 5) + &keyless("c", 2, 7), "merge");
+    assert_eq!(ids(&[]), [2]);
+    // One from before the truncate, and one from after it.
+    merge("2.jsonl", keyless("c", 3, 3) + &keyless("c", 4, 6), "ingest");
+    let at = |place: u64| format!("2025-11-13T02:13:{:02}Z", 20 + place);
+    let moments = [(1, vec![1]), (3, vec![1, 3]), (5, vec![]), (6, vec![4]), (8, vec![2, 4])];
+    for (place, expected) in &moments {
+        assert_eq!(ids(&["--as-of", &at(*place)]), *expected, "{place}, not merged");
+    }
+    shell.run(&["merge", "shop.visits", "2.jsonl", "--format", "debezium-json", "--ddl", "ddl.sql"]);
+    assert_eq!(ids(&[]), [2, 4]);
+    for (place, expected) in &moments {
+        assert_eq!(ids(&["--as-of", &at(*place)]), *expected, "{place}, merged");
+    }
 }

@@ -23,6 +23,8 @@ impl Fold<'_> {
             let late = self.record.sequence_max.is_late(events.domains().value(at), events.sequences().value(at));
             change.late += u64::from(late);
             match events.op(at)? {
+                // A truncate that was folded already may take it away.
+                Op::Create if late && self.pending.log_counts.truncates > 0 => late_truncate = true,
                 Op::Create => rows.push(row),
                 // One that the baseline does not rule out by its time is a part of the baseline's own run.
                 Op::Read if !self.record.has_changes || !self.record.baseline.admits(events.event_times().value(at)) => rows.push(row),

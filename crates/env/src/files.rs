@@ -1,4 +1,5 @@
-//! Bytes in and out of the object stores that hold a table. Everything in this crate reads and writes through here.
+//! Bytes in and out of the object stores that hold a table. Table formats read and write their own
+//! files through here.
 //! Nothing is ever deleted.
 
 use std::ops::Range;
@@ -7,23 +8,22 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
-use waterline_core::error::Result;
-use waterline_env::Stores;
+use waterline_core::error::{Error, Result};
 
-use crate::error;
+use crate::Stores;
 
 const CONCURRENT_WRITES: usize = 16;
 
 /// A file that is to be written.
 #[derive(Clone, Debug)]
-pub(crate) struct NewFile {
-    pub(crate) location: String,
-    pub(crate) bytes: Bytes,
+pub struct NewFile {
+    pub location: String,
+    pub bytes: Bytes,
 }
 
 /// What became of a conditional create.
 #[derive(Debug)]
-pub(crate) enum Created {
+pub enum Created {
     Yes,
     /// The name was taken, by us or by another.
     Exists,
@@ -32,49 +32,49 @@ pub(crate) enum Created {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Files {
+pub struct Files {
     stores: Arc<dyn Stores>,
 }
 
 impl Files {
-    pub(crate) fn new(stores: Arc<dyn Stores>) -> Self {
+    pub fn new(stores: Arc<dyn Stores>) -> Self {
         Self { stores }
     }
 
-    pub(crate) async fn read(&self, location: &str) -> Result<Bytes> {
+    pub async fn read(&self, location: &str) -> Result<Bytes> {
         let (store, path) = self.stores.resolve(location)?;
-        let found = store.get(&path).await.map_err(|e| error::store(location, e))?;
-        found.bytes().await.map_err(|e| error::store(location, e))
+        let found = store.get(&path).await.map_err(|e| store_failed(location, e))?;
+        found.bytes().await.map_err(|e| store_failed(location, e))
     }
 
     /// `None` when there is no such file.
-    pub(crate) async fn read_if_exists(&self, location: &str) -> Result<Option<Bytes>> {
+    pub async fn read_if_exists(&self, location: &str) -> Result<Option<Bytes>> {
         match self.read(location).await {
             Err(e) if e.kind() == waterline_core::error::ErrorKind::NotFound => Ok(None),
             read => read.map(Some),
         }
     }
 
-    pub(crate) async fn read_range(&self, location: &str, range: Range<u64>) -> Result<Bytes> {
+    pub async fn read_range(&self, location: &str, range: Range<u64>) -> Result<Bytes> {
         let (store, path) = self.stores.resolve(location)?;
-        store.get_range(&path, range).await.map_err(|e| error::store(location, e))
+        store.get_range(&path, range).await.map_err(|e| store_failed(location, e))
     }
 
-    pub(crate) async fn exists(&self, location: &str) -> Result<bool> {
+    pub async fn exists(&self, location: &str) -> Result<bool> {
         let (store, path) = self.stores.resolve(location)?;
         match store.head(&path).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(e) => Err(error::store(location, e)),
+            Err(e) => Err(store_failed(location, e)),
         }
     }
 
     /// Names of the files and of the folders directly inside a folder, which need not exist.
-    pub(crate) async fn list(&self, folder: &str) -> Result<Listing> {
+    pub async fn list(&self, folder: &str) -> Result<Listing> {
         let (store, path) = self.stores.resolve(folder)?;
         let found = match store.list_with_delimiter(Some(&path)).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(Listing::default()),
-            found => found.map_err(|e| error::store(folder, e))?,
+            found => found.map_err(|e| store_failed(folder, e))?,
         };
         let name = |path: &object_store::path::Path| path.filename().map(str::to_owned);
         Ok(Listing {
@@ -84,19 +84,19 @@ impl Files {
     }
 
     /// Writes a file under a name that nobody else uses.
-    pub(crate) async fn write(&self, file: &NewFile) -> Result<()> {
+    pub async fn write(&self, file: &NewFile) -> Result<()> {
         let (store, path) = self.stores.resolve(&file.location)?;
-        store.put(&path, file.bytes.clone().into()).await.map_err(|e| error::store(&file.location, e))?;
+        store.put(&path, file.bytes.clone().into()).await.map_err(|e| store_failed(&file.location, e))?;
         Ok(())
     }
 
-    pub(crate) async fn write_all(&self, files: &[NewFile]) -> Result<()> {
+    pub async fn write_all(&self, files: &[NewFile]) -> Result<()> {
         let writes: Vec<_> = files.iter().map(|file| self.write(file)).collect();
         stream::iter(writes).buffer_unordered(CONCURRENT_WRITES).try_collect().await
     }
 
     /// Writes a file when its name is free.
-    pub(crate) async fn create(&self, file: &NewFile) -> Result<Created> {
+    pub async fn create(&self, file: &NewFile) -> Result<Created> {
         let (store, path) = self.stores.resolve(&file.location)?;
         Ok(match store.put_opts(&path, file.bytes.clone().into(), PutMode::Create.into()).await {
             Ok(_) => Created::Yes,
@@ -107,7 +107,17 @@ impl Files {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Listing {
-    pub(crate) files: Vec<String>,
-    pub(crate) folders: Vec<String>,
+pub struct Listing {
+    pub files: Vec<String>,
+    pub folders: Vec<String>,
+}
+
+/// A request to the object store that failed. What it may have done is the caller's question.
+pub fn store_failed(file: &str, error: object_store::Error) -> Error {
+    let summary = match &error {
+        object_store::Error::NotFound { .. } => Error::not_found("a file of the table does not exist"),
+        object_store::Error::InvalidPath { .. } => Error::corrupt("not a path of the object store"),
+        _ => Error::unavailable("the object store refuses or cannot be reached"),
+    };
+    summary.with("file", file).caused_by(error)
 }

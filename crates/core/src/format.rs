@@ -23,6 +23,10 @@ use crate::value::Value;
 /// Arrow field metadata key that holds a column's id in the table format (the Parquet Arrow crate's key).
 pub const FIELD_ID: &str = "PARQUET:field_id";
 
+/// Metadata of a state's schema: `name` where columns of data files are found by name, whatever ids the files have. Else they
+/// are found by id, and by name in files without any.
+pub const MATCH_COLUMNS: &str = "waterline:match_columns";
+
 /// A snapshot id (Iceberg) or version (Delta). Not ordered: ordinals in records are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct VersionId(pub i64);

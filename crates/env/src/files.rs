@@ -83,6 +83,26 @@ impl Files {
         })
     }
 
+    /// The files directly inside a folder whose names sort after `after`.
+    pub async fn list_after(&self, folder: &str, after: &str) -> Result<Vec<Listed>> {
+        let (store, path) = self.stores.resolve(folder)?;
+        let offset = path.clone().join(after);
+        let mut found = store.list_with_offset(Some(&path), &offset);
+        let mut listed = Vec::new();
+        loop {
+            match found.try_next().await {
+                Ok(Some(object)) => {
+                    let below = object.location.prefix_match(&path).map(|parts| parts.collect::<Vec<_>>());
+                    if let Some([name]) = below.as_deref() {
+                        listed.push(Listed { name: name.as_ref().to_owned(), modified_at_ms: object.last_modified.timestamp_millis() });
+                    }
+                }
+                Ok(None) | Err(object_store::Error::NotFound { .. }) => return Ok(listed),
+                Err(e) => return Err(store_failed(folder, e)),
+            }
+        }
+    }
+
     /// Writes a file under a name that nobody else uses.
     pub async fn write(&self, file: &NewFile) -> Result<()> {
         let (store, path) = self.stores.resolve(&file.location)?;
@@ -104,6 +124,14 @@ impl Files {
             Err(e) => Created::Unknown(e),
         })
     }
+}
+
+/// A file as a listing has it.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub name: String,
+    /// Milliseconds since the epoch, by the store's clock.
+    pub modified_at_ms: i64,
 }
 
 #[derive(Debug, Default)]

@@ -7,9 +7,7 @@
 use arrow::datatypes::DataType;
 use waterline_core::error::{Error, Result};
 use waterline_core::partition::{PartitionField, Transform};
-use waterline_core::text::{
-    Zone, format_date, format_decimal, format_time, format_timestamp, parse_date_days, parse_decimal, parse_time_us, parse_timestamp_us,
-};
+use waterline_core::text::{Zone, format_date, format_decimal, format_timestamp, parse_date_days, parse_decimal, parse_timestamp_us};
 use waterline_core::value::Value;
 
 use crate::schema::{self, DeltaField, DeltaType};
@@ -86,7 +84,6 @@ pub(crate) fn print(value: &Value, data_type: &DataType) -> Option<String> {
     Some(match (value, data_type) {
         (Value::Bool(value), _) => value.to_string(),
         (Value::Int(days), DataType::Date32) => return date(*days),
-        (Value::Int(time_us), DataType::Time64(_)) => format_time(*time_us).to_string(),
         (Value::Int(time_us), DataType::Timestamp(_, zone)) => {
             let zone = if zone.is_some() { Zone::Utc } else { Zone::Local };
             return Some(format_timestamp(*time_us, zone).to_string())
@@ -129,12 +126,11 @@ fn hours(text: &str) -> Option<i64> {
 pub(crate) fn parse(text: &str, data_type: &DataType) -> Option<Value> {
     Some(match data_type {
         DataType::Boolean => Value::Bool(text.parse().ok()?),
-        DataType::Int32 | DataType::Int64 => Value::Int(text.parse().ok()?),
+        DataType::Int32 | DataType::Int64 | DataType::Time64(_) => Value::Int(text.parse().ok()?),
         DataType::Float32 => Value::Float(f64::from(float(text)? as f32)),
         DataType::Float64 => Value::Float(float(text)?),
         DataType::Decimal128(precision, scale) => Value::Decimal(parse_decimal(text, *precision, *scale)?),
         DataType::Date32 => Value::Int(parse_date_days(text)?.into()),
-        DataType::Time64(_) => Value::Int(parse_time_us(text)?),
         DataType::Timestamp(..) => Value::Int(parse_timestamp_us(text)?.0),
         DataType::Utf8 => Value::Text(text.to_owned()),
         _ => return None,

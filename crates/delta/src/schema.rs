@@ -1,7 +1,7 @@
 //! Delta schemas as Arrow schemas and back (Delta protocol, "Schema Serialization Format").
 //!
 //! Delta names columns; it has no ids without column mapping. The seam's ids are made of the names then: a column keeps its id
-//! as long as it keeps its name. Delta has no type for a time of day: such a column is a string, and its metadata say what it is.
+//! as long as it keeps its name. Delta has no type for a time of day: such a column is a `long` of microseconds since midnight, and its metadata say what it is.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, TimeUnit};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::FIELD_ID;
+use waterline_core::format::{AS_INTEGER, FIELD_ID, STORED_AS};
 use waterline_core::partition::PartitionField;
 use waterline_core::schema::{timestamp_local, timestamp_utc};
 use xxhash_rust::xxh3::xxh3_64;
@@ -134,12 +134,12 @@ impl Reader {
         };
         let times = Times { all: field.metadata.get(TIMES), at: String::new() };
         let data_type = self.data_type(&field.data_type, &path, &times).map_err(|e| e.with("column", &path))?;
-        Ok(with_id(&field.name, data_type, field.nullable, id))
+        Ok(new_arrow_field(&field.name, data_type, field.nullable, id))
     }
 
     fn data_type(&mut self, data_type: &DeltaType, path: &str, times: &Times<'_>) -> Result<DataType> {
         match data_type {
-            DeltaType::Primitive(name) if name == "string" && times.is_time() => Ok(DataType::Time64(TimeUnit::Microsecond)),
+            DeltaType::Primitive(name) if name == "long" && times.is_time() => Ok(DataType::Time64(TimeUnit::Microsecond)),
             DeltaType::Primitive(name) => primitive(name),
             DeltaType::Nested(nested) => match nested.as_ref() {
                 Nested::Struct { fields } => {
@@ -162,7 +162,7 @@ impl Reader {
     fn part(&mut self, name: &str, data_type: &DeltaType, nullable: bool, within: &str, times: &Times<'_>) -> Result<Field> {
         let path = format!("{within}.<{name}>");
         let id = self.id_of(&path);
-        Ok(with_id(name, self.data_type(data_type, &path, &times.inside(name))?, nullable, id))
+        Ok(new_arrow_field(name, self.data_type(data_type, &path, &times.inside(name))?, nullable, id))
     }
 
     fn id_of(&mut self, path: &str) -> i32 {
@@ -174,8 +174,12 @@ impl Reader {
     }
 }
 
-fn with_id(name: &str, data_type: DataType, nullable: bool, id: i32) -> Field {
-    Field::new(name, data_type, nullable).with_metadata(HashMap::from([(FIELD_ID.into(), id.to_string())]))
+fn new_arrow_field(name: &str, data_type: DataType, nullable: bool, id: i32) -> Field {
+    let mut metadata = HashMap::from([(FIELD_ID.to_owned(), id.to_string())]);
+    if matches!(data_type, DataType::Time64(_)) {
+        metadata.insert(STORED_AS.to_owned(), AS_INTEGER.to_owned());
+    }
+    Field::new(name, data_type, nullable).with_metadata(metadata)
 }
 
 /// Which parts of a column are times of day.
@@ -246,7 +250,7 @@ fn new_type(data_type: &DataType, at: &str, times: &mut Vec<String>) -> Result<D
         }
         DataType::Time64(_) => {
             times.push(at.to_owned());
-            Ok(DeltaType::Primitive("string".into()))
+            to_primitive(data_type)
         }
         primitive => to_primitive(primitive),
     }
@@ -257,14 +261,14 @@ pub(crate) fn to_primitive(data_type: &DataType) -> Result<DeltaType> {
     let name = match data_type {
         DataType::Boolean => "boolean",
         DataType::Int8 | DataType::Int16 | DataType::Int32 => "integer",
-        DataType::Int64 => "long",
+        DataType::Int64 | DataType::Time64(_) => "long",
         DataType::Float32 => "float",
         DataType::Float64 => "double",
         DataType::Decimal128(precision, scale) => return Ok(DeltaType::Primitive(format!("decimal({precision},{scale})"))),
         DataType::Date32 => "date",
         DataType::Timestamp(TimeUnit::Microsecond, None) => "timestamp_ntz",
         DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "timestamp",
-        DataType::Time64(_) | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string",
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string",
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => "binary",
         _ => return Err(unsupported(data_type)),
     };

@@ -7,7 +7,7 @@ use waterline_core::error::{Error, Result};
 use waterline_core::format::{Operation, Ref, RefKind, TableState, VersionId, VersionInfo};
 
 use crate::history::Done;
-use crate::ledger::Ledger;
+use crate::ledger::{self, Ledger};
 use crate::replay::Replayed;
 use crate::snapshot::Snapshot;
 
@@ -93,6 +93,7 @@ impl Head {
         TableState {
             version,
             location: newest.root.clone(),
+            own_folder: format!("{}/{}", newest.root, ledger::FOLDER),
             metadata_location: None,
             schema: snapshot.table.schema.clone(),
             keys: snapshot.table.keys.clone(),

@@ -153,7 +153,7 @@ fn bounds(statistics: &ColumnStatistics, data_type: &DataType) -> (Option<String
 
 /// Numbers are bare, anything else is a string.
 fn literal(text: &str, data_type: &DataType) -> Result<Box<RawValue>> {
-    if data_type.is_numeric() { raw(text.to_owned()) } else { raw(text_of(&text)?) }
+    if data_type.is_numeric() || matches!(data_type, DataType::Time64(_)) { raw(text.to_owned()) } else { raw(text_of(&text)?) }
 }
 
 /// The statistics of a file that gets a deletion vector: its rows stay, and its bounds may be wider than what is left.

@@ -78,8 +78,12 @@ impl Ledger {
             let file = NewFile { location: location(root, number), bytes: bytes.clone().into() };
             match files.create(&file).await? {
                 Created::Yes => return Ok(number),
-                Created::Exists if files.read(&file.location).await? == file.bytes => return Ok(number),
-                Created::Exists => {}
+                Created::Exists => match files.read_if_exists(&file.location).await? {
+                    Some(held) if held == file.bytes => return Ok(number),
+                    Some(_) => {}
+                    // S3 answers so to requests that collide.
+                    None => return Err(Error::unavailable("a file collided with another request").with("file", &file.location)),
+                },
                 Created::Unknown(error) => return Err(store_failed(&file.location, error)),
             }
         }

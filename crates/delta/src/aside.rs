@@ -1,5 +1,6 @@
 //! Snapshots beside the main branch. Each is a Delta table of its own with one version, a shallow clone: its log names the files of
-//! the table by absolute paths, so that any reader that knows those opens it.
+//! the table by paths that lead back into it, so that it moves with the table. delta-rs and DuckDB open it; readers that know
+//! neither such paths nor absolute ones do not.
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::replay::Replayed;
 use crate::snapshot::Snapshot;
 use crate::state::Head;
 use crate::table::DeltaTable;
+use crate::totals;
 
 impl DeltaTable {
     /// The rows of a snapshot of either kind. One that the table does not have is not found.
@@ -52,7 +54,8 @@ impl DeltaTable {
         let whole = rows.next(rows.version, &actions)?;
         let bits = xxh3_64(commit.commit_id.as_bytes());
         let folder = format!("{FOLDER}/{version:020}-{bits:016x}");
-        let done = done(commit);
+        let mut done = done(commit);
+        done.summary.extend(totals::summary(&rows, &whole, &actions, None)?);
         let info = commit_info(name_of(commit.operation), at_ms, Some(&done))?;
         let mut clone = vec![
             Action { commit_info: Some(info), ..Action::default() },
@@ -60,7 +63,7 @@ impl DeltaTable {
             whole.table.raw.clone().into(),
         ];
         for file in whole.files.values() {
-            clone.push(commit::made_absolute(&rows.root, file)?.into());
+            clone.push(commit::named_aside(&rows.root, file).into());
         }
         let root = format!("{}/{folder}", rows.root);
         let log = Log { root: root.clone(), files: self.log.files.clone() };

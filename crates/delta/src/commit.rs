@@ -160,9 +160,22 @@ impl Staging<'_> {
     }
 }
 
-/// The same file in the log of another table.
-pub(crate) fn made_absolute(root: &str, file: &LiveFile) -> Result<Add> {
-    let vector = file.add.deletion_vector.as_ref().map(|vector| vector::made_absolute(root, vector)).transpose()?;
-    let path = paths::encoded(&location::absolute(&file.path));
-    Ok(Add { path, deletion_vector: vector, stats: file.stats().map(str::to_owned), parsed_stats: None, ..file.add.clone() })
+/// The same file in the log of a snapshot aside of the table at `root`.
+pub(crate) fn named_aside(root: &str, file: &LiveFile) -> Add {
+    Add {
+        path: paths::named_aside(root, &location::absolute(&file.path)),
+        deletion_vector: file.add.deletion_vector.as_ref().map(vector::named_aside),
+        stats: file.stats().map(str::to_owned),
+        parsed_stats: None,
+        ..file.add.clone()
+    }
+}
+
+/// The file of a snapshot of either kind in the log of the table at `root`.
+pub(crate) fn named_in_table(root: &str, file: &LiveFile) -> Add {
+    Add {
+        path: paths::named(root, &location::absolute(&file.path)),
+        deletion_vector: file.add.deletion_vector.as_ref().map(vector::named_in_table),
+        ..file.add.clone()
+    }
 }

@@ -10,7 +10,7 @@
 //! | `features` | what is read and written; everything else is refused by name |
 //! | `vector`, `z85`, `paths` | deletion vectors, and how the log names files |
 //! | `ledger` | properties, tags and snapshots aside, which Delta has no place for |
-//! | `commit`, `aside`, `settle`, `evolve` | new versions, submitted and settled |
+//! | `commit`, `totals`, `aside`, `settle`, `evolve` | new versions, submitted and settled |
 //! | `catalog`, `create`, `table` | tables by folder, and the two traits |
 
 mod actions;
@@ -35,6 +35,7 @@ mod state;
 mod statistics;
 mod table;
 mod table_metadata;
+mod totals;
 mod vector;
 mod z85;
 

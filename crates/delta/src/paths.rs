@@ -5,6 +5,8 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 use waterline_core::error::{Error, Result};
 use waterline_env::location;
 
+use crate::ledger::FOLDER;
+
 /// What a path in a URI does not hold as it is.
 const ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
@@ -23,17 +25,31 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// The absolute location of a file that the log of the table at `root` names.
+/// The absolute location of a file that the log of the table at `root` names. It lies below the table's folder, or is absolute
+/// itself; only the log of a snapshot aside leads back into the table that it is of.
 pub(crate) fn absolute(root: &str, path: &str) -> Result<String> {
     let invalid = || Error::corrupt("not a path of a file in the log").with("path", path);
     let decoded = percent_decode_str(path).decode_utf8().map_err(|_| invalid())?;
-    if decoded.split('/').any(|part| part == "..") {
-        return Err(invalid());
-    }
     if is_absolute(path) {
-        return Ok(location::absolute(&decoded));
+        let has_parents = decoded.split('/').any(|part| part == "..");
+        return if has_parents { Err(invalid()) } else { Ok(location::absolute(&decoded)) };
     }
-    Ok(format!("{root}/{decoded}"))
+    below(root, &decoded).ok_or_else(invalid)
+}
+
+/// A path below a table's folder; `None` when it leads out of it.
+pub(crate) fn below(root: &str, path: &str) -> Option<String> {
+    let (root, path) = match path.strip_prefix(BACK) {
+        Some(rest) => (table_of_aside(root)?, rest),
+        None => (root, path),
+    };
+    let leads_out = path.split('/').any(|part| part == "..");
+    (!leads_out).then(|| format!("{root}/{path}"))
+}
+
+/// The table that a snapshot aside is of, whose own folder is `root`.
+fn table_of_aside(root: &str) -> Option<&str> {
+    root.rsplit_once('/')?.0.strip_suffix(FOLDER)?.strip_suffix('/')
 }
 
 /// The name of a file in the log of the table at `root`, relative where it lies below it.
@@ -42,10 +58,20 @@ pub(crate) fn named(root: &str, location: &str) -> String {
     encoded(below.unwrap_or(location))
 }
 
-/// An absolute name, for the log of another table.
-pub(crate) fn encoded(path: &str) -> String {
+/// The name of a file in the log of a snapshot aside of the table at `root`.
+pub(crate) fn named_aside(root: &str, location: &str) -> String {
+    match location.strip_prefix(root).and_then(|rest| rest.strip_prefix('/')) {
+        Some(below) => format!("{BACK}{}", encoded(below)),
+        None => encoded(location),
+    }
+}
+
+fn encoded(path: &str) -> String {
     utf8_percent_encode(path, ENCODED).to_string()
 }
+
+/// From the folder of a snapshot aside to that of its table.
+pub(crate) const BACK: &str = "../../";
 
 fn is_absolute(path: &str) -> bool {
     let is_scheme = |scheme: &str| {
@@ -56,7 +82,7 @@ fn is_absolute(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{absolute, named};
+    use super::{absolute, named, named_aside};
 
     const ROOT: &str = "file:///lake/my table";
 
@@ -77,6 +103,14 @@ mod tests {
         assert_eq!(absolute(ROOT, "s3://bucket/a%20b").unwrap(), "s3://bucket/a b");
         assert_eq!(absolute(ROOT, "/lake/a").unwrap(), "file:///lake/a");
         assert_eq!(absolute(ROOT, "p=12:30/a").unwrap(), "file:///lake/my table/p=12:30/a");
-        assert!(absolute(ROOT, "../other/a").is_err() && absolute(ROOT, "%2E%2E/a").is_err());
+        assert!(absolute(ROOT, "../../other/a").is_err() && absolute(ROOT, "../other/a").is_err() && absolute(ROOT, "%2E%2E/a").is_err());
+    }
+    #[test]
+    fn a_snapshot_aside_leads_back_into_its_table_and_no_further() {
+        let aside = format!("{ROOT}/_waterline/7-00ff");
+        let file = format!("{ROOT}/data/a b.parquet");
+        assert_eq!(named_aside(ROOT, &file), "../../data/a%20b.parquet");
+        assert_eq!(absolute(&aside, "../../data/a%20b.parquet").unwrap(), file);
+        assert!(absolute(&aside, "../../../other/a").is_err() && absolute(&aside, "../a").is_err());
     }
 }

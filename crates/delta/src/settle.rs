@@ -20,7 +20,7 @@ use crate::log::{self, LogCommit};
 use crate::snapshot::Snapshot;
 use crate::state::{DeltaState, Head};
 use crate::table::DeltaTable;
-use crate::{checkpoint, features};
+use crate::{checkpoint, features, totals};
 
 const ASIDE: &str = "TAG";
 
@@ -113,7 +113,7 @@ impl DeltaTable {
         snapshot.ensure_writable()?;
         let version = snapshot.version + 1;
         let at_ms = next_ms(commit.now_ms, head.log.committed_at_ms());
-        let done = done(commit);
+        let mut done = done(commit);
         let mut ledger = head.ledger.as_ref().clone();
         let mut actions = Vec::new();
         let mut aside = None;
@@ -122,6 +122,9 @@ impl DeltaTable {
                 let Changes { actions: changed, files } =
                     commit::stage(&self.log.files, snapshot, commit, at_ms, self.env.ids.uuid()).await?;
                 self.log.files.write_all(&files).await?;
+                let parent = head.main().pop();
+                let after = snapshot.next(version, &changed)?;
+                done.summary.extend(totals::summary(snapshot, &after, &changed, parent.as_ref().map(|parent| &parent.summary))?);
                 actions.push(info(commit_info(name_of(commit.operation), at_ms, Some(&done))?));
                 actions.extend(changed);
                 ledger.newest = Some(done);
@@ -144,13 +147,14 @@ impl DeltaTable {
     /// The files that a snapshot aside starts from, under the newest schema.
     async fn rows_under(&self, head: &Head, parent: Option<VersionId>) -> Result<Snapshot> {
         let mut rows = head.log.snapshot.as_ref().clone();
-        rows.files = match parent {
-            None => Default::default(),
-            Some(version) => {
-                let parent = self.snapshot(head, version).await?;
-                parent.files.clone()
-            }
-        };
+        rows.files.clear();
+        if let Some(version) = parent {
+            let parent = self.snapshot(head, version).await?;
+            parent.files.values().try_for_each(|file| {
+                let add = commit::named_in_table(&rows.root, file);
+                rows.take_file(add)
+            })?;
+        }
         Ok(rows)
     }
 

@@ -183,7 +183,7 @@ impl Snapshot {
         Ok(())
     }
 
-    fn take_file(&mut self, add: Add) -> Result<()> {
+    pub(crate) fn take_file(&mut self, add: Add) -> Result<()> {
         let path = paths::absolute(&self.root, &add.path)?;
         let key: Arc<str> = location::key(&path).into();
         self.removed.remove(&removal_key(&key, vector_id(add.deletion_vector.as_ref())));

@@ -45,7 +45,7 @@ impl Head {
     }
 
     /// Snapshots of the main branch, oldest first.
-    fn main(&self) -> Vec<VersionInfo> {
+    pub(crate) fn main(&self) -> Vec<VersionInfo> {
         let begins = self.log.events.first().is_some_and(|event| event.version == 0);
         let first = self.log.events.first().map(|event| VersionId(event.version - 1));
         let mut parent = if begins { None } else { first };
@@ -94,7 +94,7 @@ impl Head {
             version,
             location: newest.root.clone(),
             own_folder: format!("{}/{}", newest.root, ledger::FOLDER),
-            metadata_location: None,
+            metadata_location: (snapshot.root != newest.root).then(|| snapshot.root.clone()),
             schema: snapshot.table.schema.clone(),
             keys: snapshot.table.keys.clone(),
             partition_by: snapshot.table.partition_by(),

@@ -54,22 +54,42 @@ pub(crate) fn location(root: &str, vector: &DeletionVector) -> Result<Option<Str
         INLINE => Ok(None),
         ABSOLUTE => paths::absolute(root, text).map(Some),
         RELATIVE => {
-            let split = text.len().checked_sub(UUID_CHARACTERS).filter(|at| text.is_char_boundary(*at)).ok_or_else(corrupt)?;
-            let (prefix, id) = text.split_at(split);
+            let prefix = prefix(vector).ok_or_else(corrupt)?;
+            let id = &text[prefix.len()..];
             let id = z85::decode(id).and_then(|bytes| Uuid::from_slice(&bytes).ok()).ok_or_else(corrupt)?;
             let folder = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-            Ok(Some(format!("{root}/{folder}deletion_vector_{id}.bin")))
+            paths::below(root, &format!("{folder}deletion_vector_{id}.bin")).map(Some).ok_or_else(corrupt)
         }
         _ => Err(corrupt()),
     }
 }
 
-/// The same vector, for the log of another table.
-pub(crate) fn made_absolute(root: &str, vector: &DeletionVector) -> Result<DeletionVector> {
-    Ok(match location(root, vector)? {
+/// The same vector, for the log of a snapshot aside of the table.
+pub(crate) fn named_aside(vector: &DeletionVector) -> DeletionVector {
+    match prefix(vector) {
+        Some(prefix) => with_prefix(vector, format!("{}{prefix}", paths::BACK).trim_end_matches('/')),
         None => vector.clone(),
-        Some(location) => DeletionVector { storage_type: ABSOLUTE.into(), path_or_inline_dv: paths::encoded(&location), ..vector.clone() },
-    })
+    }
+}
+
+/// The same vector of a snapshot aside, for the log of the table that it is of.
+pub(crate) fn named_in_table(vector: &DeletionVector) -> DeletionVector {
+    let back = paths::BACK.trim_end_matches('/');
+    match prefix(vector).and_then(|prefix| prefix.strip_prefix(back)) {
+        Some(prefix) => with_prefix(vector, prefix.trim_start_matches('/')),
+        None => vector.clone(),
+    }
+}
+
+/// The folder in which a vector is that is stored relative to the table.
+fn prefix(vector: &DeletionVector) -> Option<&str> {
+    let text = &vector.path_or_inline_dv;
+    text.get(..text.len().checked_sub(UUID_CHARACTERS)?).filter(|_| vector.storage_type == RELATIVE)
+}
+
+fn with_prefix(vector: &DeletionVector, folder: &str) -> DeletionVector {
+    let id = &vector.path_or_inline_dv[prefix(vector).map_or(0, str::len)..];
+    DeletionVector { path_or_inline_dv: format!("{folder}{id}"), ..vector.clone() }
 }
 
 /// A file of vectors that is being made.

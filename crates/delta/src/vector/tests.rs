@@ -3,7 +3,7 @@ use waterline_core::error::ErrorKind;
 use waterline_env::files::Files;
 use waterline_testkit::world::World;
 
-use super::{VectorFile, location, made_absolute, read};
+use super::{VectorFile, location, named_aside, named_in_table, read};
 use crate::actions::DeletionVector;
 
 const ROOT: &str = "memory://lake/a table";
@@ -23,9 +23,9 @@ async fn every_vector_of_a_file_is_read_back() {
     let (files, vectors) = written().await;
     for (vector, rows) in vectors {
         assert_eq!(read(&files, ROOT, &vector).await.unwrap(), rows);
-        let elsewhere = made_absolute(ROOT, &vector).unwrap();
-        assert_eq!(elsewhere.storage_type, "p");
-        assert_eq!(read(&files, "memory://lake/other", &elsewhere).await.unwrap(), rows);
+        let elsewhere = named_aside(&vector);
+        assert_eq!(named_in_table(&elsewhere), vector);
+        assert_eq!(read(&files, &format!("{ROOT}/_waterline/1-a"), &elsewhere).await.unwrap(), rows);
     }
 }
 

@@ -40,3 +40,6 @@ mod vector;
 mod z85;
 
 pub use catalog::DeltaCatalog;
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ from servers import free_port, serving
 class Engine:
     # Whether it follows paths from a snapshot aside back into its table.
     opens_tags = False
-    reads_before_checkpoints = True
+    reads_older_versions = True
 
 
 class DeltaRs(Engine):
@@ -60,7 +60,8 @@ class ClickHouse(Engine):
 
 
 class Sail(Engine):
-    reads_before_checkpoints = False
+    # For an older version it takes the log's files in the order in which the folder lists them, and may miss some.
+    reads_older_versions = False
 
     def __init__(self, address: str):
         from pyspark.sql import SparkSession

@@ -96,5 +96,5 @@ pub(crate) fn preview(root: &str, definition: &TableDefinition, env: &Env) -> Re
     let snapshot = Snapshot::first(root, 0, &actions(definition, env)?)?;
     snapshot.ensure_writable()?;
     let log = Replayed { snapshot: Arc::new(snapshot), events: Arc::default() };
-    Ok(Arc::new(Head { log, ledger: Arc::new(Ledger::default()) }).state())
+    Ok(Arc::new(Head::new(log, Arc::new(Ledger::default()))).state())
 }

@@ -162,7 +162,7 @@ fn ensure_type_writable(data_type: &DeltaType) -> Result<()> {
     match data_type {
         DeltaType::Primitive(name) if name == "byte" || name == "short" => Err(unwritable("columns of this type").with("type", name)),
         DeltaType::Primitive(_) => Ok(()),
-        DeltaType::Nested(nested) => nested.parts().into_iter().try_for_each(|part| ensure_type_writable(part)),
+        DeltaType::Nested(nested) => nested.parts().into_iter().try_for_each(ensure_type_writable),
     }
 }
 

@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_env::files::{Files, Listed};
 
-use crate::actions::Action;
+use crate::actions::{Action, Add, Remove};
 use crate::checkpoint::{self, CheckpointFiles};
 
 const CONCURRENT_READS: usize = 16;
@@ -19,6 +19,19 @@ pub(crate) struct LogCommit {
     pub(crate) actions: Vec<Action>,
     /// When the store says that the file was written. Of a log that was copied that says nothing.
     pub(crate) modified_at_ms: Option<i64>,
+}
+
+impl LogCommit {
+    /// The same commit with no more than its history needs: a log may hold very many.
+    fn outlined(mut self) -> Self {
+        let any = |flags: &mut dyn Iterator<Item = bool>| flags.fold(None, |any: Option<bool>, flag| Some(any.unwrap_or(false) || flag));
+        let added = any(&mut self.actions.iter().filter_map(|action| action.add.as_ref()).map(|add| add.data_change));
+        let removed = any(&mut self.actions.iter().filter_map(|action| action.remove.as_ref()).map(|remove| remove.data_change));
+        self.actions.retain(|action| action.commit_info.is_some());
+        self.actions.extend(added.map(|data_change| Action::from(Add { data_change, ..Add::default() })));
+        self.actions.extend(removed.map(|data_change| Action::from(Remove { data_change, ..Remove::default() })));
+        self
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -67,13 +80,14 @@ impl Log {
         Ok(Some(LogCommit { version, actions, modified_at_ms }))
     }
 
-    /// Commits that a listing named, in order.
-    pub(crate) async fn read_all(&self, commits: impl IntoIterator<Item = (i64, i64)>) -> Result<Vec<LogCommit>> {
+    /// Commits that a listing named, in order; those below `from` in outline.
+    pub(crate) async fn read_all(&self, commits: impl IntoIterator<Item = (i64, i64)>, from: i64) -> Result<Vec<LogCommit>> {
         let gone = |version| Error::new(ErrorKind::Unavailable, "a commit of the log went while it was read").with("version", version);
-        let reads: Vec<_> = commits
-            .into_iter()
-            .map(|(version, at)| async move { self.read(version, Some(at)).await?.ok_or_else(|| gone(version)) })
-            .collect();
+        let read = |(version, at)| async move {
+            let commit = self.read(version, Some(at)).await?.ok_or_else(|| gone(version))?;
+            Ok(if version < from { commit.outlined() } else { commit })
+        };
+        let reads: Vec<_> = commits.into_iter().map(read).collect();
         stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await
     }
 
@@ -84,7 +98,7 @@ impl Log {
         if !contiguous {
             return Ok(Newer::Gap);
         }
-        let mut commits = self.read_all(listing.commits).await?;
+        let mut commits = self.read_all(listing.commits, 0).await?;
         let mut next = commits.last().map_or(version, |commit| commit.version) + 1;
         while let Some(commit) = self.read(next, None).await? {
             commits.push(commit);

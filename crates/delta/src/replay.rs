@@ -19,25 +19,27 @@ pub(crate) struct Replayed {
 impl Replayed {
     /// `None` when there is no table.
     pub(crate) async fn read(log: &Log) -> Result<Option<Self>> {
+        match Self::listed(log).await? {
+            Some(listed) => listed.refreshed(log).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// As far as a listing shows it.
+    async fn listed(log: &Log) -> Result<Option<Self>> {
         let listing = log.list(0).await?;
         let Some(newest) = listing.newest() else { return Ok(None) };
-        let commits = log.read_all(listing.commits.clone()).await?;
+        let from = listing.checkpoints.keys().next_back().map_or(0, |checkpoint| checkpoint + 1);
+        let commits = log.read_all(listing.commits.clone(), from).await?;
         let snapshot = snapshot(log, &listing, newest, &commits).await?;
-        let events = events(Vec::new(), &commits);
-        Self { snapshot: Arc::new(snapshot), events: Arc::new(events) }.refreshed(log).await.map(Some)
+        Ok(Some(Self { snapshot: Arc::new(snapshot), events: Arc::new(events(Vec::new(), &commits)) }))
     }
 
     /// With what came since.
     pub(crate) async fn refreshed(self, log: &Log) -> Result<Self> {
         match log.read_after(self.snapshot.version).await? {
             Newer::Commits(commits) => self.and(&commits),
-            Newer::Gap => {
-                let listing = log.list(0).await?;
-                let newest = listing.newest().ok_or_else(|| gone(&log.root))?;
-                let commits = log.read_all(listing.commits.clone()).await?;
-                let snapshot = snapshot(log, &listing, newest, &commits).await?;
-                Ok(Self { snapshot: Arc::new(snapshot), events: Arc::new(events(Vec::new(), &commits)) })
-            }
+            Newer::Gap => Self::listed(log).await?.ok_or_else(|| gone(&log.root)),
         }
     }
 
@@ -85,7 +87,7 @@ pub(crate) async fn snapshot_at(log: &Log, version: i64) -> Result<Snapshot> {
     let from = listing.checkpoints.keys().rev().find(|checkpoint| **checkpoint <= version).map_or(0, |checkpoint| checkpoint + 1);
     let wanted: Vec<(i64, i64)> =
         listing.commits.range(from..=version.max(from)).filter(|(at, _)| **at <= version).map(|(at, ms)| (*at, *ms)).collect();
-    let commits = log.read_all(wanted).await?;
+    let commits = log.read_all(wanted, 0).await?;
     snapshot(log, &listing, version, &commits).await
 }
 

@@ -122,9 +122,8 @@ impl DeltaTable {
                 let Changes { actions: changed, files } =
                     commit::stage(&self.log.files, snapshot, commit, at_ms, self.env.ids.uuid()).await?;
                 self.log.files.write_all(&files).await?;
-                let parent = head.main().pop();
                 let after = snapshot.next(version, &changed)?;
-                done.summary.extend(totals::summary(snapshot, &after, &changed, parent.as_ref().map(|parent| &parent.summary))?);
+                done.summary.extend(totals::summary(snapshot, &after, &changed, head.newest().map(|parent| &parent.summary))?);
                 actions.push(info(commit_info(name_of(commit.operation), at_ms, Some(&done))?));
                 actions.extend(changed);
                 ledger.newest = Some(done);
@@ -171,7 +170,7 @@ impl DeltaTable {
         };
         let slot = NewFile { location: self.log.commit_location(version), bytes: log::write_actions(&actions)?.into() };
         let log = head.log.clone().and(&[LogCommit { version, actions, modified_at_ms: None }])?;
-        Ok(Prepared { base: head.version(), slot, head: Arc::new(Head { log, ledger }), aside: None })
+        Ok(Prepared { base: head.version(), slot, head: Arc::new(Head::new(log, ledger)), aside: None })
     }
 
     async fn take(&self, prepared: &Prepared) -> Result<Slot> {

@@ -69,7 +69,7 @@ impl DeltaTable {
             return Ok(head);
         }
         let ledger = self.ledger(&log.snapshot).await?;
-        let head = Arc::new(Head { log, ledger });
+        let head = Arc::new(Head::new(log, ledger));
         self.remember(&head);
         Ok(head)
     }
@@ -113,7 +113,7 @@ impl DeltaTable {
 impl DeltaState {
     /// Whether a commit can go onto the state: the main branch only moves on from its head.
     pub(crate) fn can_carry(&self, target: Target) -> bool {
-        matches!(target, Target::Aside { .. }) || self.version == self.head.newest()
+        matches!(target, Target::Aside { .. }) || self.version == self.head.newest().map(|info| info.version)
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 /// `None` for what is no Z85.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 5 * 4);
-    if text.len() % 5 != 0 {
+    if !text.len().is_multiple_of(5) {
         return None;
     }
     for chunk in text.as_bytes().chunks(5) {

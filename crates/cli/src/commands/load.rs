@@ -97,7 +97,7 @@ fn load_request(request: &DumpRequest) -> Result<LoadRequest> {
         format: job::dump_format(&request.format, general),
         at: request.at,
         schema,
-        settings: job::table_settings(&request.settings, None, request.table_format),
+        settings: job::table_settings(&request.settings, None, request.settings.table_format.unwrap_or_default()),
         existing: match request.disagreement {
             Disagreement::Refuse => Existing::Refuse,
             Disagreement::Supersede => Existing::Supersede,

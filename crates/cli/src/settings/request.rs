@@ -35,7 +35,6 @@ pub struct DumpRequest {
     pub timezone: Option<Tz>,
     pub schema: SchemaSettings,
     pub settings: TableSettings,
-    pub table_format: TableFormatKind,
     pub disagreement: Disagreement,
     pub limits: Limits,
 }
@@ -87,6 +86,7 @@ impl DumpRequest {
             (None, Some(format)) => format,
             (None, None) => source.map_or(settings.table_format, |source| source.table_format),
         };
+        of_table.table_format = Some(table_format);
         Ok(Self {
             paths: args.paths.iter().map(|path| absolute(path, cwd)).collect::<Result<_>>()?,
             format: dump_format(args.format, &args.csv, args.paths.first().map_or("", String::as_str))?,
@@ -94,7 +94,6 @@ impl DumpRequest {
             timezone: timezone.or_else(|| source.and_then(|source| source.timezone)),
             schema: schema(source, &of_table).overlaid(&args.schema, cwd)?,
             settings: of_table,
-            table_format,
             disagreement: if args.supersede { Disagreement::Supersede } else { Disagreement::Refuse },
             limits: with_memory(source.map_or(settings.limits, |source| source.limits), args.memory.memory_limit.as_deref())?,
             table,

@@ -269,7 +269,7 @@ pub(super) async fn partitions_that_cannot_be_are_refused(subject: &Subject) -> 
                 let add = vec![lake.file_in(&head, &samples([1]), vec![Some(value.clone())]).await?];
                 let outcome = lake.table.commit(&head, &Commit { add, ..lake.commit(Operation::Append) }).await;
                 assert_eq!(lake.head().await?.version, None, "nothing was committed");
-                outcome.err().expect("a value that the format does not have")
+                outcome.expect_err("a value that the format does not have")
             }
             (refused, made) => panic!("{field}, {refused:?}: {made:?}"),
         };

@@ -1,6 +1,7 @@
 """Every engine reads our Delta tables as the source database had them, and delta-rs may write beside us."""
 
 import json
+import shutil
 import subprocess
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -111,6 +112,15 @@ def test_merges_beside_optimize_lose_no_row_and_double_none(tmp_path):
     assert merges.returncode == 0, merges.stderr.read()
     assert optimized, "nothing was rewritten meanwhile"
     assert_same(rows_of(lake, "customer"), tpcc.TABLES["customer"].dump(5), tpcc.TABLES["customer"].keys)
+
+
+def test_the_vacuum_of_delta_rs_takes_nothing_that_is_live(delta_lake, tmp_path):
+    """In its full mode it deletes live deletion vectors that lie where it looks."""
+    table = shutil.copytree(folder(delta_lake, "stock"), tmp_path / "stock")
+    gone = DeltaTable(table).vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True)
+    assert gone
+    found = QueryBuilder().register("found", DeltaTable(table)).execute("select * from found")
+    assert_same(declared(pa.table(found.read_all())), tpcc.TABLES["stock"].dump(5), tpcc.TABLES["stock"].keys)
 
 
 REGIONS = ["north", "süd / ost=%41 x:y", None, "a+b&c#d"]

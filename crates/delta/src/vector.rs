@@ -9,6 +9,7 @@ use waterline_core::error::{Error, Result};
 use waterline_env::files::{Files, NewFile};
 
 use crate::actions::DeletionVector;
+use crate::ledger::FOLDER;
 use crate::{paths, z85};
 
 const FILE_VERSION: u8 = 1;
@@ -111,16 +112,17 @@ impl VectorFile {
         self.bytes.extend(blob);
         Ok(DeletionVector {
             storage_type: RELATIVE.into(),
-            path_or_inline_dv: z85::encode(self.id.as_bytes()),
+            path_or_inline_dv: format!("{FOLDER}{}", z85::encode(self.id.as_bytes())),
             offset: Some(offset),
             size_in_bytes: size,
             cardinality: rows.len().cast_signed(),
         })
     }
 
-    /// The file in the folder of the table; `None` when it holds nothing.
+    /// The file below the folder of the table; `None` when it holds nothing. It lies where VACUUM does not look, since that of
+    /// delta-rs, in its full mode, deletes vectors that are live.
     pub(crate) fn finish(self, root: &str) -> Option<NewFile> {
-        let location = format!("{root}/deletion_vector_{}.bin", self.id);
+        let location = format!("{root}/{FOLDER}/deletion_vector_{}.bin", self.id);
         (self.bytes.len() > 1).then(|| NewFile { location, bytes: Bytes::from(self.bytes) })
     }
 }

@@ -242,6 +242,22 @@ fn delta_copy_on_write() {
 }
 
 #[test]
+fn tables_of_both_formats_in_one_lake() {
+    let shell = lake_of(Some("iceberg"), "[tables.\"tpcc.district\"]\ntable_format = \"delta\"\n");
+    land_whole(&shell, FEW);
+    shell.run(&["run"]);
+    assert_moment(&shell, FEW, 5);
+    let has_log = |table: &str| shell.path(&format!("warehouse/tpcc/{table}/_delta_log")).is_dir();
+    assert_eq!(["district", "district__changelog", "customer"].map(has_log), [true, true, false]);
+    let joined = shell.rows("select count(*) as n from tpcc.customer c join tpcc.district d on c.c_w_id = d.d_w_id and c.c_d_id = d.d_id");
+    let customers = dumped("tpcc/moment-05/customer.csv.gz").len().to_string();
+    assert_eq!(joined[0]["n"], customers);
+    let as_of =
+        shell.rows(&format!("select * from tpcc.district('{MOMENT_00}') d join tpcc.customer('{MOMENT_00}') c on c.c_w_id = d.d_w_id"));
+    assert!(!as_of.is_empty());
+}
+
+#[test]
 fn format_version_3() {
     let shell = lake(&with_properties("\"format-version\" = 3"));
     land_whole(&shell, FEW);

@@ -66,7 +66,7 @@ impl LiveFile {
     fn look(&self) -> Result<Known> {
         let Statistics { record_count, bounds, all_null } =
             self.stats().map(|json| statistics::read(json, &self.table)).unwrap_or_default();
-        let mut summary = FileSummary { partition: Vec::new(), bounds };
+        let mut summary = FileSummary { bounds, ..FileSummary::default() };
         for partition in &self.table.partitions {
             let value = self.partition_value(partition).map_err(|e| e.with("file", &self.path))?;
             match (value, partition.field.transform) {

@@ -15,6 +15,7 @@ use waterline_core::as_of::{Base, Beyond, Cut, Plan};
 use waterline_core::error::ErrorKind;
 use waterline_core::format::{Catalog, TableState};
 use waterline_core::record::{RECORD, Record, record_of};
+use waterline_delta::DeltaCatalog;
 use waterline_engine::as_of::AsOf;
 use waterline_engine::lake::Limits;
 use waterline_engine::merge::catch_up;
@@ -248,6 +249,12 @@ fn in_iceberg(history: &History, course: &Course) {
     run(as_of_is_fold(history, course, world, catalog));
 }
 
+fn in_delta(history: &History, course: &Course) {
+    let world = World::in_memory(7);
+    let catalog = Arc::new(DeltaCatalog::new("memory://lake/warehouse", world.env.clone()).unwrap());
+    run(as_of_is_fold(history, course, world, catalog));
+}
+
 /// Without dumps in mid-stream, since the source then never held just what came until a time.
 fn with_one_baseline(course: &Course) -> Course {
     Course { second_dump: None, ..course.clone() }
@@ -302,6 +309,11 @@ proptest! {
     #[test]
     fn as_of_is_fold_in_iceberg(history in histories(Start::DumpInside, ALL, 24), course in courses(Disorder::Shuffled)) {
         in_iceberg(&history, &course);
+    }
+
+    #[test]
+    fn as_of_is_fold_in_delta(history in histories(Start::DumpInside, ALL, 24), course in courses(Disorder::Shuffled)) {
+        in_delta(&history, &course);
     }
 }
 

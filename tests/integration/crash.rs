@@ -128,6 +128,16 @@ fn a_merge_into_iceberg_survives_a_crash_at_every_step() {
 }
 
 #[test]
+fn a_merge_into_delta_survives_a_crash_at_every_step() {
+    crash_everywhere(late_events(Format::Delta, 5), merge, merge);
+}
+
+#[test]
+fn a_load_into_delta_survives_a_crash_at_every_step() {
+    crash_everywhere(logged_before_the_dump(Format::Delta), load, load_and_merge);
+}
+
+#[test]
 fn a_load_in_memory_survives_a_crash_at_every_step() {
     crash_everywhere(logged_before_the_dump(Format::InMemory), load, load_and_merge);
 }

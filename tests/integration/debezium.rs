@@ -1,6 +1,7 @@
 //! The mixed files of Debezium, in each of their settings, end as the databases had their tables; with the exceptions
 //! that the fixtures' README names.
 
+use crate::formats;
 use crate::shell::{Said, Shell, TextRow, assert_same, dumped, fixture};
 
 /// One way in which the connector for PostgreSQL was set, and where the schemas come from.
@@ -25,7 +26,13 @@ impl Setting {
     }
 
     fn run(&self) -> Shell {
-        let shell = Shell::new(&self.source(""));
+        self.run_in(formats::asked().as_deref())
+    }
+
+    /// Delta takes the wider type of a column of `evolve` where its readers are asked for it.
+    fn run_in(&self, format: Option<&str>) -> Shell {
+        let wider = "[tables.\"shop.evolve\"]\nproperties = { \"delta.enableTypeWidening\" = \"true\" }\n";
+        let shell = Shell::with_format(format, &self.source(if format == Some("delta") { wider } else { "" }));
         let said = shell.say(&["run"]);
         self.stops_two_tables(&said);
         shell
@@ -103,7 +110,10 @@ fn assert_weird(shell: &Shell) {
 }
 
 fn assert_setting(setting: &Setting, evolve: &[TextRow]) -> Shell {
-    let shell = setting.run();
+    assert_tables(setting.run(), evolve)
+}
+
+fn assert_tables(shell: Shell, evolve: &[TextRow]) -> Shell {
     assert_last(&shell, SAME_IN_EVERY_SETTING);
     assert_last(&shell, WITH_TRUNCATES);
     assert_same("all_types", &shell.table("shop.all_types"), &all_types_without_nan());
@@ -117,6 +127,13 @@ fn assert_setting(setting: &Setting, evolve: &[TextRow]) -> Shell {
 fn default_with_schemas() {
     let shell = assert_setting(&DEFAULT, &evolve_until_it_stops(["1.25", "2.50"]));
     assert_weird(&shell);
+}
+
+#[test]
+fn delta_tables() {
+    let shell = assert_tables(DEFAULT.run_in(Some("delta")), &evolve_until_it_stops(["1.25", "2.50"]));
+    assert_weird(&shell);
+    assert!(shell.path("warehouse/shop/all_types/_delta_log").is_dir());
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(crate) struct Shop {
 impl Shop {
     pub(crate) fn new(path: &str) -> Self {
         let world = World::in_memory(3);
-        let catalog: Arc<dyn Catalog> = Arc::new(FilesystemCatalog::new("memory://lake/warehouse", world.env.clone()).unwrap());
+        let catalog = crate::formats::catalog("memory://lake/warehouse", &world.env);
         Self { lake: Lake::new(catalog, world.env.clone()), world, source: source(path) }
     }
 

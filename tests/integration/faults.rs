@@ -70,7 +70,8 @@ fn rule_of(step: &Step, steps: &[Step], fault: Fault) -> Rule {
 
 /// Whether a table takes its next version at this step.
 fn is_commit(step: &Step) -> bool {
-    step.operation == Operation::Swap || step.operation == Operation::Create && step.path.contains("metadata.json")
+    let is_version = |path: &str| path.contains("metadata.json") || path.contains("_delta_log/");
+    step.operation == Operation::Swap || step.operation == Operation::Create && is_version(&step.path)
 }
 
 /// A store that fails all the time, in all ways.
@@ -91,6 +92,18 @@ fn any_one_fault_in_memory_is_survived() {
 #[test]
 fn any_one_fault_with_iceberg_is_survived() {
     run(fail_everywhere(Format::Iceberg, 1));
+}
+
+#[test]
+fn any_one_fault_with_delta_is_survived() {
+    run(fail_everywhere(Format::Delta, 1));
+}
+
+#[test]
+fn random_faults_with_delta_are_survived() {
+    for seed in 0..20 {
+        run(fail_at_random(Format::Delta, seed, 15));
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod examples;
 mod export;
 mod faults;
 mod fold;
+mod formats;
 mod lineage;
 mod locate;
 mod memory;

@@ -1,13 +1,12 @@
 //! Each rule of DESIGN.md that a merge rests on, as one small history that lands as files and is read by jobs.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use waterline_core::ddl::{SqlDialect, parse_ddl};
 use waterline_core::decode::{ChangeFormat, DecodeSettings};
 use waterline_core::dump::{CsvOptions, DumpFormat};
 use waterline_core::error::Error;
-use waterline_core::format::{Catalog, Commit, CommitOutcome, Operation, Removal, TableState, Target};
+use waterline_core::format::{Commit, CommitOutcome, Operation, Removal, TableState, Target};
 use waterline_core::moments::DumpMoment;
 use waterline_core::record::{LogCounts, LogHeader, Record, log_header, record_of};
 use waterline_core::table::TableName;
@@ -18,7 +17,6 @@ use waterline_engine::log::read_positions;
 use waterline_engine::progress::Silent;
 use waterline_engine::quarantine::Quarantine;
 use waterline_engine::tables::TableSettings;
-use waterline_iceberg::FilesystemCatalog;
 use waterline_testkit::cell::Cell;
 use waterline_testkit::faults::{Fault, Operation as Step, Rule};
 use waterline_testkit::files::read_rows;
@@ -45,7 +43,7 @@ impl Table {
 
     fn with_key(key: &'static str) -> Self {
         let world = World::in_memory(3);
-        let catalog: Arc<dyn Catalog> = Arc::new(FilesystemCatalog::new("memory://lake/warehouse", world.env.clone()).unwrap());
+        let catalog = crate::formats::catalog("memory://lake/warehouse", &world.env);
         Self { lake: Lake::new(catalog, world.env.clone()), world, key, landed: 0 }
     }
 

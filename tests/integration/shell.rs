@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use flate2::read::MultiGzDecoder;
 use tempfile::TempDir;
 
+use crate::formats;
+
 /// Columns that are not null, in PostgreSQL's notation.
 pub(crate) type TextRow = BTreeMap<String, String>;
 
@@ -28,8 +30,14 @@ pub(crate) struct Said {
 impl Shell {
     /// A folder with a `waterline.toml` that has these sections beside the catalog's.
     pub(crate) fn new(sections: &str) -> Self {
+        Self::with_format(formats::asked().as_deref(), sections)
+    }
+
+    /// Its tables are made in this format.
+    pub(crate) fn with_format(format: Option<&str>, sections: &str) -> Self {
         let shell = Self { folder: TempDir::new().unwrap() };
-        shell.write("waterline.toml", format!("{CATALOG}{sections}"));
+        let format = format.map(|format| format!("table_format = \"{format}\"\n")).unwrap_or_default();
+        shell.write("waterline.toml", format!("{format}{CATALOG}{sections}"));
         shell
     }
 

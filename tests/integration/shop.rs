@@ -12,6 +12,7 @@ use waterline_core::format::Catalog;
 use waterline_core::moments::DumpMoment;
 use waterline_core::record::{LOG, LogHeader, log_header};
 use waterline_core::table::TableName;
+use waterline_delta::DeltaCatalog;
 use waterline_engine::ingest::{IngestOptions, Mode, OnError, RunReport, SchemaSource, Source, TableSelection, ingest};
 use waterline_engine::lake::{Lake, Limits};
 use waterline_engine::load::{Existing, LoadReport, LoadRequest, load};
@@ -40,6 +41,8 @@ pub enum Format {
     InMemory,
     /// Format version 2 in a folder, so that every step is one of the store.
     Iceberg,
+    /// In a folder, too.
+    Delta,
 }
 
 pub struct Shop {
@@ -84,6 +87,7 @@ impl Shop {
         let catalog: Arc<dyn Catalog> = match self.format {
             Format::InMemory => Arc::new(self.tables.clone()),
             Format::Iceberg => Arc::new(FilesystemCatalog::new(WAREHOUSE, env.clone()).unwrap()),
+            Format::Delta => Arc::new(DeltaCatalog::new(WAREHOUSE, env.clone()).unwrap()),
         };
         Lake::new(catalog, env)
     }

@@ -13,6 +13,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
+use crate::formats;
 use crate::shell::{Said, Shell, assert_same, dumped, fixture, json_of, read_fixture, report_of};
 
 const ALL: &[&str] = &["customer", "district", "history", "item", "new_order", "order_line", "orders", "stock", "warehouse"];
@@ -23,11 +24,16 @@ const END: &str = "2026-11-21T01:49:40.651776Z";
 
 /// A lake whose source is the folder `landing` of its own.
 fn lake(more: &str) -> Shell {
+    lake_of(formats::asked().as_deref(), more)
+}
+
+fn lake_of(format: Option<&str>, more: &str) -> Shell {
     let ddl = fixture("tpcc/ddl.sql");
-    Shell::new(&format!(
+    let sections = format!(
         "[sources.shop]\npath = \"landing/pg.{{table}}/\"\nformat = \"debezium-json\"\ntables = [\"tpcc.*\"]\nschema = {{ ddl = \"{}\" }}\n{more}",
         ddl.display()
-    ))
+    );
+    Shell::with_format(format, &sections)
 }
 
 fn events(table: &str) -> String {
@@ -208,6 +214,47 @@ fn copy_on_write() {
         let deletes: u64 = files.as_array().unwrap().iter().filter_map(|file| file["deleted_rows"].as_u64()).sum();
         assert_eq!(deletes, 0, "{files}");
     }
+}
+
+#[test]
+fn delta_merge_on_read() {
+    let shell = lake_of(Some("delta"), "");
+    load_dump(&shell, "customer");
+    land_whole(&shell, FEW);
+    shell.run(&["run", "--batch-rows", "1000"]);
+    assert_moment(&shell, FEW, 5);
+    assert_logged_once(&shell, FEW);
+    let log = std::fs::read_dir(shell.path("warehouse/tpcc/customer/_delta_log")).unwrap();
+    let commits = log.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    assert!(commits.into_iter().any(|commit| commit.contains("\"deletionVector\"")), "deletes are deletion vectors");
+}
+
+#[test]
+fn delta_copy_on_write() {
+    let shell = lake_of(Some("delta"), &with_properties("\"write.merge.mode\" = \"copy-on-write\""));
+    land_whole(&shell, FEW);
+    shell.run(&["run", "--batch-rows", "1000"]);
+    assert_moment(&shell, FEW, 5);
+    for table in FEW {
+        let first = std::fs::read_to_string(shell.path(&format!("warehouse/tpcc/{table}/_delta_log/{:020}.json", 0))).unwrap();
+        assert!(first.contains("\"minReaderVersion\":1"), "any reader will do: {first}");
+    }
+}
+
+#[test]
+fn tables_of_both_formats_in_one_lake() {
+    let shell = lake_of(Some("iceberg"), "[tables.\"tpcc.district\"]\ntable_format = \"delta\"\n");
+    land_whole(&shell, FEW);
+    shell.run(&["run"]);
+    assert_moment(&shell, FEW, 5);
+    let has_log = |table: &str| shell.path(&format!("warehouse/tpcc/{table}/_delta_log")).is_dir();
+    assert_eq!(["district", "district__changelog", "customer"].map(has_log), [true, true, false]);
+    let joined = shell.rows("select count(*) as n from tpcc.customer c join tpcc.district d on c.c_w_id = d.d_w_id and c.c_d_id = d.d_id");
+    let customers = dumped("tpcc/moment-05/customer.csv.gz").len().to_string();
+    assert_eq!(joined[0]["n"], customers);
+    let as_of =
+        shell.rows(&format!("select * from tpcc.district('{MOMENT_00}') d join tpcc.customer('{MOMENT_00}') c on c.c_w_id = d.d_w_id"));
+    assert!(!as_of.is_empty());
 }
 
 #[test]

@@ -37,7 +37,7 @@ class DuckDB(Engine):
 
         self.connection = duckdb.connect()
         for extension in ("avro", "httpfs", "iceberg"):
-            self.connection.load_extension(str(_packaged(extension, duckdb.__version__)))
+            self.connection.load_extension(str(packaged(extension, duckdb.__version__)))
         self.connection.execute("set timezone = 'UTC'")
 
     def read(self, metadata: str, snapshot: int | None = None) -> pa.Table:
@@ -48,7 +48,7 @@ class DuckDB(Engine):
         return self.connection.execute(sql).to_arrow_table()
 
 
-def _packaged(extension: str, version: str) -> Path:
+def packaged(extension: str, version: str) -> Path:
     """The file of an extension in its own package: nothing is downloaded. DuckDB checks its signature when it loads it."""
     (folder,) = find_spec(f"duckdb_extension_{extension}").submodule_search_locations
     return Path(folder) / "extensions" / f"v{version}" / f"{extension}.duckdb_extension"

@@ -42,12 +42,12 @@ class Lake:
         self.folder = folder
 
     @classmethod
-    def of_tpcc(cls, folder: Path, properties: dict[str, str]) -> "Lake":
+    def of_tpcc(cls, folder: Path, properties: dict[str, str], table_format: str = "iceberg") -> "Lake":
         """The dump of the first moment, and all events after it in batches: later ones update and delete rows of earlier ones."""
         lake = cls(folder)
         lake.run("init", ".")
         with (folder / "waterline.toml").open("a") as file:
-            file.write(_settings(properties))
+            file.write(_settings(properties, table_format))
         for table in tpcc.TABLES:
             dump = str(tpcc.dump_path(table, 0))
             lake.run("load", f"tpcc.{table}", dump, "--null", "\\N", "--ddl", str(tpcc.DDL), "--at", tpcc.MOMENTS[0])
@@ -72,12 +72,13 @@ class Lake:
         return location.removeprefix("file://")
 
 
-def _settings(properties: dict[str, str]) -> str:
+def _settings(properties: dict[str, str], table_format: str) -> str:
     lines = [
         "[sources.pg]",
         f'path = "{tpcc.FIXTURE}/events/pg.{{table}}/"',
         'format = "debezium-json"',
         'tables = ["tpcc.*"]',
+        f'table_format = "{table_format}"',
         f'schema = {{ ddl = "{tpcc.DDL}", dialect = "postgres" }}',
     ]
     inline = ", ".join(f'"{key}" = "{value}"' for key, value in properties.items())

@@ -7,14 +7,16 @@ use waterline_core::ddl::{Ddl, SqlDialect, declared_field, parse_ddl};
 use waterline_core::decode::{ChangeFormat as Format, DecodeSettings};
 use waterline_core::dump::{CsvOptions, DumpFormat as EngineDumpFormat, DumpOptions, Header};
 use waterline_core::error::{Error, Result};
+use waterline_core::format::TABLE_FORMAT;
 use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
 use waterline_engine::ingest::{SchemaSource, Source, TableSelection};
 use waterline_engine::lake;
 use waterline_engine::tables::TableSettings as EngineTableSettings;
 
+use crate::lake::DELTA;
 use crate::settings::request::{CsvHeader, DumpFormat, SourceSelection};
-use crate::settings::{ChangeFormat, Dialect, Limits, SchemaSettings, SourceSettings, TableSettings};
+use crate::settings::{ChangeFormat, Dialect, Limits, SchemaSettings, SourceSettings, TableFormatKind, TableSettings};
 
 /// A source with its declared schemas read.
 pub(crate) fn source(selection: &SourceSelection, tables: &BTreeMap<TableName, TableSettings>) -> Result<Source> {
@@ -33,8 +35,11 @@ pub(crate) fn source(selection: &SourceSelection, tables: &BTreeMap<TableName, T
         schema: schema(&settings.schema, tables)?,
         lateness_us: i64::try_from(settings.lateness.as_micros()).unwrap_or(i64::MAX),
         tables: selected,
-        table_settings: tables.iter().map(|(name, table)| (name.clone(), table_settings(table, settings.keys.as_ref()))).collect(),
-        default_settings: EngineTableSettings { keys: settings.keys.clone(), ..EngineTableSettings::default() },
+        table_settings: tables
+            .iter()
+            .map(|(name, table)| (name.clone(), table_settings(table, settings.keys.as_ref(), settings.table_format)))
+            .collect(),
+        default_settings: table_settings(&TableSettings::default(), settings.keys.as_ref(), settings.table_format),
     })
 }
 
@@ -121,12 +126,13 @@ fn sql_dialect(dialect: Dialect) -> SqlDialect {
     }
 }
 
-pub(crate) fn table_settings(table: &TableSettings, keys: Option<&Vec<String>>) -> EngineTableSettings {
-    EngineTableSettings {
-        keys: table.keys.clone().or_else(|| keys.cloned()),
-        partition_by: table.partition_by.clone(),
-        properties: table.properties.clone(),
+/// `table_format` is that of the source or lake; the table's own goes before it.
+pub(crate) fn table_settings(table: &TableSettings, keys: Option<&Vec<String>>, table_format: TableFormatKind) -> EngineTableSettings {
+    let mut properties = table.properties.clone();
+    if table.table_format.unwrap_or(table_format) == TableFormatKind::Delta {
+        properties.insert(TABLE_FORMAT.into(), DELTA.into());
     }
+    EngineTableSettings { keys: table.keys.clone().or_else(|| keys.cloned()), partition_by: table.partition_by.clone(), properties }
 }
 
 pub(crate) fn limits(limits: &Limits) -> lake::Limits {

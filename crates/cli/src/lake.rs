@@ -1,21 +1,28 @@
 //! From settings to what the engine works with: the catalog and the lake around it.
 
+mod formats;
+
 use std::sync::Arc;
 
 use waterline_core::error::Result;
 use waterline_core::format::Catalog;
+use waterline_delta::DeltaCatalog;
 use waterline_engine::lake::Lake;
 use waterline_env::Env;
 use waterline_iceberg::{FilesystemCatalog, SqlCatalog};
 
+pub(crate) use self::formats::DELTA;
+use self::formats::Formats;
 use crate::settings::CatalogSettings;
 
 /// Opens the catalog, and makes it where it is an embedded one that is not there yet.
 pub(crate) async fn open_catalog(settings: &CatalogSettings, env: &Env) -> Result<Arc<dyn Catalog>> {
-    Ok(match settings {
+    let iceberg: Arc<dyn Catalog> = match settings {
         CatalogSettings::Sql { name, uri, warehouse } => Arc::new(SqlCatalog::connect(uri.expose(), name, warehouse, env.clone()).await?),
         CatalogSettings::Filesystem { warehouse } => Arc::new(FilesystemCatalog::new(warehouse, env.clone())?),
-    })
+    };
+    let delta = Arc::new(DeltaCatalog::new(settings.warehouse(), env.clone())?);
+    Ok(Arc::new(Formats { iceberg, delta }))
 }
 
 pub(crate) async fn open_lake(settings: &CatalogSettings, env: &Env) -> Result<Lake> {

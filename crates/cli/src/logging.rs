@@ -17,8 +17,10 @@ pub(crate) fn start(global: &GlobalArgs, variables: &Variables) {
 fn by_verbosity(global: &GlobalArgs) -> &'static str {
     match global.verbose {
         0 if global.quiet => "error",
-        0 => "error,waterline=warn,waterline_cli=warn,waterline_core=warn,waterline_engine=warn,waterline_iceberg=warn",
-        1 => "warn,waterline=info,waterline_core=info,waterline_engine=info,waterline_iceberg=info",
-        _ => "info,waterline=debug,waterline_core=debug,waterline_engine=debug,waterline_iceberg=debug",
+        0 => {
+            "error,waterline=warn,waterline_cli=warn,waterline_core=warn,waterline_delta=warn,waterline_engine=warn,waterline_iceberg=warn"
+        }
+        1 => "warn,waterline=info,waterline_core=info,waterline_delta=info,waterline_engine=info,waterline_iceberg=info",
+        _ => "info,waterline=debug,waterline_core=debug,waterline_delta=debug,waterline_engine=debug,waterline_iceberg=debug",
     }
 }

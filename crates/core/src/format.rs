@@ -23,6 +23,18 @@ use crate::value::Value;
 /// Arrow field metadata key that holds a column's id in the table format (the Parquet Arrow crate's key).
 pub const FIELD_ID: &str = "PARQUET:field_id";
 
+/// Metadata of a state's schema: `name` where columns of data files are found by name, whatever ids the files have. Else they
+/// are found by id, and by name in files without any.
+pub const MATCH_COLUMNS: &str = "waterline:match_columns";
+
+/// Metadata of a field whose values data files hold in another type, for a format that lacks the field's: [`AS_INTEGER`].
+pub const STORED_AS: &str = "waterline:stored_as";
+/// Times of day as microseconds since midnight.
+pub const AS_INTEGER: &str = "integer";
+
+/// Property of a [`TableDefinition`] that chooses the table format where a catalog has several. Not kept.
+pub const TABLE_FORMAT: &str = "table-format";
+
 /// A snapshot id (Iceberg) or version (Delta). Not ordered: ordinals in records are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct VersionId(pub i64);
@@ -128,6 +140,8 @@ pub struct TableState {
     pub version: Option<VersionId>,
     /// URL of the table's folder, without a trailing slash.
     pub location: String,
+    /// URL of a folder for files that the engine keeps beside the table, where no other writer cleans up.
+    pub own_folder: String,
     /// URL of the file that the state was read from, in formats that have one.
     pub metadata_location: Option<String>,
     /// Columns with their ids in the field metadata under [`FIELD_ID`], nested ones too.

@@ -8,6 +8,7 @@ pub mod collapse;
 pub mod conform;
 pub mod ddl;
 pub mod decode;
+pub mod deletion_vector;
 pub mod dump;
 pub mod error;
 pub mod format;

@@ -4,6 +4,7 @@
 //! microseconds, in the proleptic Gregorian calendar. `infinity` and `-infinity` are the extremes of the integer
 //! ([`DATE_INFINITY`], [`TIMESTAMP_INFINITY`] and their negatives), which no finite value takes.
 
+mod bound;
 mod calendar;
 mod cursor;
 mod decimal;
@@ -12,6 +13,7 @@ mod print;
 mod tests;
 mod time;
 
+pub use bound::cut_upwards;
 pub use decimal::parse_decimal;
 pub use print::{Zone, format_date, format_decimal, format_time, format_timestamp};
 pub use time::{HasOffset, parse_date_days, parse_time_us, parse_timestamp_us};

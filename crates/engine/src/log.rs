@@ -173,7 +173,7 @@ pub fn is_news(parent: &LogHeader, entry: &LogEntry) -> bool {
 }
 
 async fn write_positions(lake: &Lake, base: &TableState, entry: &LogEntry) -> Result<Option<String>> {
-    let url = format!("{}/metadata/positions-{}.json", base.location, lake.env.ids.uuid());
+    let url = format!("{}/metadata/positions-{}.json", base.own_folder, lake.env.ids.uuid());
     let (store, path) = lake.env.stores.resolve(&url)?;
     let bytes = entry.positions.to_json()?;
     store

@@ -48,7 +48,7 @@ pub struct Quarantine {
 
 impl Quarantine {
     pub fn of(lake: &Lake, mirror: &TableState) -> Self {
-        Self { lake: lake.clone(), folder: format!("{}/quarantine", mirror.location) }
+        Self { lake: lake.clone(), folder: format!("{}/quarantine", mirror.own_folder) }
     }
 
     pub async fn put(&self, records: Vec<BadRecord>) -> Result<()> {

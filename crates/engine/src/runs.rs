@@ -42,23 +42,23 @@ impl LastRuns {
 const DONE: &str = "done";
 const FAILED: &str = "failed";
 
-/// Keeps the run beside the table at `location`. The job is over: that its trace cannot be kept is a warning only.
-pub async fn keep_run(lake: &Lake, location: &str, run: &TableRun) {
-    let url = url(location, if run.error.is_some() { FAILED } else { DONE });
+/// Keeps the run in the table's own folder. The job is over: that its trace cannot be kept is a warning only.
+pub async fn keep_run(lake: &Lake, own_folder: &str, run: &TableRun) {
+    let url = url(own_folder, if run.error.is_some() { FAILED } else { DONE });
     if let Err(error) = put(lake, &url, run).await {
         tracing::warn!(file = %url, %error, "what the job did cannot be kept for `status`");
     }
 }
 
-/// The newest runs of the table at `location`.
-pub async fn last_runs(lake: &Lake, location: &str) -> Result<LastRuns> {
-    let (done, failed) = (url(location, DONE), url(location, FAILED));
+/// The newest runs of the table with this folder of its own.
+pub async fn last_runs(lake: &Lake, own_folder: &str) -> Result<LastRuns> {
+    let (done, failed) = (url(own_folder, DONE), url(own_folder, FAILED));
     let (done, failed) = futures::try_join!(get(lake, &done), get(lake, &failed))?;
     Ok(LastRuns { done, failed })
 }
 
-fn url(location: &str, outcome: &str) -> String {
-    format!("{}/runs/{outcome}.json", location.trim_end_matches('/'))
+fn url(own_folder: &str, outcome: &str) -> String {
+    format!("{own_folder}/runs/{outcome}.json")
 }
 
 async fn put(lake: &Lake, url: &str, run: &TableRun) -> Result<()> {

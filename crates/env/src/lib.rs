@@ -1,9 +1,14 @@
 //! What the outside world is to Waterline: a store, a clock and a source of unique ids. All three are passed in, so
 //! that a test can fail, stop or repeat any of them.
 
+pub mod attempts;
+pub mod cache;
 mod clock;
 mod durable;
+pub mod files;
 mod ids;
+pub mod location;
+pub mod probe;
 mod stores;
 
 use std::sync::Arc;

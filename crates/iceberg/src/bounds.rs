@@ -2,6 +2,7 @@
 //! nothing; both zeros are inside of bounds that touch zero.
 
 use iceberg::spec::{Datum, PrimitiveType};
+use waterline_core::text::cut_upwards;
 use waterline_core::value::Value;
 
 use crate::value::to_datum;
@@ -32,7 +33,7 @@ pub(crate) fn lower(value: &Value, kind: &PrimitiveType, precision: Precision) -
 pub(crate) fn upper(value: &Value, kind: &PrimitiveType, precision: Precision) -> Option<Datum> {
     let bound = match (value, kind) {
         (Value::Float(value), _) => Value::Float(outward(*value, 0.0)?),
-        (Value::Text(text), _) if precision == Precision::Truncated => Value::Text(text_above(text)?),
+        (Value::Text(text), _) if precision == Precision::Truncated => Value::Text(cut_upwards(text, KEPT)?),
         (Value::Bytes(bytes), PrimitiveType::Binary) if precision == Precision::Truncated => Value::Bytes(bytes_above(bytes)?),
         (value, _) => value.clone(),
     };
@@ -41,29 +42,6 @@ pub(crate) fn upper(value: &Value, kind: &PrimitiveType, precision: Precision) -
 
 fn outward(value: f64, zero: f64) -> Option<f64> {
     if value == 0.0 { Some(zero) } else { (!value.is_nan()).then_some(value) }
-}
-
-/// The text itself when it is short, else the shortest text that is above all that start like it.
-fn text_above(text: &str) -> Option<String> {
-    if text.chars().nth(KEPT).is_none() {
-        return Some(text.to_owned());
-    }
-    let mut kept: Vec<char> = text.chars().take(KEPT).collect();
-    while let Some(last) = kept.pop() {
-        if let Some(next) = successor(last) {
-            kept.push(next);
-            return Some(kept.into_iter().collect());
-        }
-    }
-    None
-}
-
-/// The next code point; those of surrogates are no characters.
-fn successor(character: char) -> Option<char> {
-    match character {
-        '\u{D7FF}' => Some('\u{E000}'),
-        other => char::from_u32(u32::from(other) + 1),
-    }
 }
 
 fn bytes_above(bytes: &[u8]) -> Option<Vec<u8>> {

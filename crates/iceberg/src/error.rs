@@ -15,13 +15,3 @@ pub(crate) fn unreadable(file: &str, error: iceberg::Error) -> Error {
 pub(crate) fn refused(error: iceberg::Error) -> Error {
     Error::internal("the new table metadata is not valid").caused_by(error)
 }
-
-/// A request to the object store that failed. What it may have done is the caller's question.
-pub(crate) fn store(file: &str, error: object_store::Error) -> Error {
-    let summary = match &error {
-        object_store::Error::NotFound { .. } => Error::not_found("a file of the table does not exist"),
-        object_store::Error::InvalidPath { .. } => Error::corrupt("not a path of the object store"),
-        _ => Error::unavailable("the object store refuses or cannot be reached"),
-    };
-    summary.with("file", file).caused_by(error)
-}

@@ -9,24 +9,20 @@
 //! | `catalog` | SQL and filesystem catalogs; each is a [`pointer`] to the current metadata file |
 //! | `state`, `schema`, `partition`, `value` | from Iceberg's words to the seam's |
 //! | `manifest`, `scan`, `summaries`, `deletes` | which files a state has, and which of their rows are deleted |
-//! | `probe` | whether an object store does what commits rely on |
 //! | `commit`, `settle`, `evolve`, `refs` | new snapshots and new metadata, submitted and settled |
 
 mod bounds;
-mod cache;
 mod catalog;
 mod commit;
 mod deletes;
 mod error;
 mod evolve;
-mod files;
 mod lineage;
 mod location;
 mod manifest;
 mod metadata;
 mod partition;
 mod pointer;
-mod probe;
 mod refs;
 mod scan;
 mod schema;
@@ -35,5 +31,7 @@ mod state;
 mod summaries;
 mod table;
 mod value;
+
+use waterline_env::{cache, files, probe};
 
 pub use catalog::{FilesystemCatalog, SqlCatalog};

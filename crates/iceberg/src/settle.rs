@@ -5,21 +5,17 @@
 //! commit aside is in no lineage of the main branch and is looked for in all snapshots.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use iceberg::spec::{Snapshot, SnapshotRef, TableMetadata};
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{COMMIT_ID, Commit, CommitOutcome, Target, VersionId};
+use waterline_env::attempts::{ATTEMPTS, pause};
 
 use crate::commit::Successor;
 use crate::metadata::Metadata;
 use crate::pointer::Swap;
 use crate::state::{self, IcebergState};
 use crate::table::IcebergTable;
-
-/// Times that a request without an answer is submitted.
-pub(crate) const ATTEMPTS: u32 = 6;
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 impl IcebergTable {
     /// Commits on top of exactly `base`.
@@ -143,11 +139,4 @@ fn landed(table: &TableMetadata, commit: &Commit) -> Option<VersionId> {
         Target::Aside { .. } => table.snapshots().find(is_own),
     };
     own.map(|snapshot| VersionId(snapshot.snapshot_id()))
-}
-
-/// Before an attempt that is not the first.
-pub(crate) async fn pause(attempt: u32) {
-    if attempt > 0 {
-        tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt - 1)).await;
-    }
 }

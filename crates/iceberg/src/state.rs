@@ -43,6 +43,7 @@ fn table_state(inner: IcebergState) -> Result<TableState> {
     Ok(TableState {
         version: inner.snapshot.as_ref().map(|snapshot| VersionId(snapshot.snapshot_id())),
         location: location::absolute(table.location()),
+        own_folder: location::absolute(table.location()),
         metadata_location: Some(location::absolute(&inner.metadata.location)),
         schema: schema::to_arrow(&inner.schema).map_err(|e| e.with("file", &inner.metadata.location))?,
         keys: keys(&inner.schema),

@@ -32,6 +32,7 @@ use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use waterline_core::error::Result;
 use waterline_core::format::Catalog;
+use waterline_core::value::Value;
 use waterline_env::Env;
 
 /// A table format under test: an empty catalog, and the environment that it works in.
@@ -40,6 +41,7 @@ pub struct Subject {
     catalog: Arc<dyn Catalog>,
     env: Env,
     properties: BTreeMap<String, String>,
+    refused: Vec<(&'static str, Option<Value>)>,
     lose_answer: Option<Arc<dyn Fn(Lost) + Send + Sync>>,
 }
 
@@ -52,13 +54,20 @@ pub enum Lost {
 
 impl Subject {
     pub fn new(catalog: Arc<dyn Catalog>, env: Env) -> Self {
-        Self { catalog, env, properties: BTreeMap::new(), lose_answer: None }
+        Self { catalog, env, properties: BTreeMap::new(), refused: Vec::new(), lose_answer: None }
     }
 
     /// Tables are created with this property, such as a format version.
     #[must_use]
     pub fn with_property(mut self, name: &str, value: &str) -> Self {
         self.properties.insert(name.into(), value.into());
+        self
+    }
+
+    /// The format has no partitions by this field, or none for this value of it, and says so instead of losing it.
+    #[must_use]
+    pub fn refusing_partition(mut self, field: &'static str, value: Option<Value>) -> Self {
+        self.refused.push((field, value));
         self
     }
 
@@ -98,7 +107,7 @@ checks! {
     versions: a_commit_without_files_is_a_version, summaries_are_kept, properties_and_tags_come_with_the_commit, tags_move_without_a_version, versions_form_a_chain, an_older_version_shows_its_own_rows, an_unknown_version_is_not_found, commit_times_never_go_back;
     aside: an_older_version_is_gone_on_from, a_snapshot_stands_alone, files_of_the_parent_leave, they_build_on_each_other, the_main_branch_moves_meanwhile, racing_commits_all_land, a_tag_is_replaced_and_removed, a_new_snapshot_has_the_newest_schema, what_would_be_lost_is_refused, a_lost_answer_is_settled;
     evolution: new_columns_and_wider_types, old_versions_keep_their_schema, nothing_new_changes_nothing, a_type_that_does_not_fit_is_refused, an_evolution_loses_no_rows, nested_columns_evolve, ids_are_not_used_twice;
-    pruning: bounds_contain_all_values, bounds_contain_extreme_values, bounds_survive_evolution, a_file_that_may_matter_is_kept, nothing_is_kept_against_the_pruner, partition_values_come_back, partitions_prune, deleted_rows_do_not_hide_others;
+    pruning: bounds_contain_all_values, bounds_contain_extreme_values, bounds_survive_evolution, a_file_that_may_matter_is_kept, nothing_is_kept_against_the_pruner, partition_values_come_back, partitions_prune, partitions_that_cannot_be_are_refused, deleted_rows_do_not_hide_others;
 }
 
 /// Runs every check on a subject of its own, and panics with the names of those that failed.

@@ -69,7 +69,7 @@ async fn keep_load(lake: &Lake, table: &TableName, started_us: i64, loaded: &Res
         deleted: 0,
         error: loaded.as_ref().err().map(ToString::to_string),
     };
-    keep_run(lake, &state.location, &run).await;
+    keep_run(lake, &state.own_folder, &run).await;
 }
 
 /// Rows stay where they are; only the record of the table changes.
@@ -80,7 +80,7 @@ async fn adopt(context: &mut Context<'_>, args: &LoadArgs, settings: &Settings, 
         return Err(Error::usage("the table cannot have been like this in the future").with("option", "--at").into());
     }
     let lake = open_lake(&settings.catalog, &context.env).await?;
-    let of_table = job::table_settings(&settings.table(&table), None);
+    let of_table = job::table_settings(&settings.table(&table), None, settings.table_format);
     adopt_table(&lake, &table, at.at_us, &of_table, &job::limits(&settings.limits)).await?;
     context.printer.note(&format!("{table} is taken over as it is; its state counts from {}.", args.at));
     Ok(())
@@ -97,7 +97,7 @@ fn load_request(request: &DumpRequest) -> Result<LoadRequest> {
         format: job::dump_format(&request.format, general),
         at: request.at,
         schema,
-        settings: job::table_settings(&request.settings, None),
+        settings: job::table_settings(&request.settings, None, request.settings.table_format.unwrap_or_default()),
         existing: match request.disagreement {
             Disagreement::Refuse => Existing::Refuse,
             Disagreement::Supersede => Existing::Supersede,

@@ -76,7 +76,7 @@ impl Facts {
             _ => Answerable::default(),
         };
         let (quarantined, runs) = match &mirror {
-            Some(mirror) => (Quarantine::of(lake, mirror).count().await?, last_runs(lake, &mirror.location).await?),
+            Some(mirror) => (Quarantine::of(lake, mirror).count().await?, last_runs(lake, &mirror.own_folder).await?),
             None => Default::default(),
         };
         let record = mirror.as_ref().map(record_of).transpose()?.flatten();

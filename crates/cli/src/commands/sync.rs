@@ -83,8 +83,8 @@ async fn keep_runs(lake: &Lake, verb: &str, started_us: i64, tables: &[TableOutc
             deleted: merge.deleted,
             error: outcome.result.as_ref().err().map(|error| error.to_string()),
         };
-        let location = report.location.clone();
-        async move { keep_run(lake, &location, &run).await }
+        let own_folder = report.own_folder.clone();
+        async move { keep_run(lake, &own_folder, &run).await }
     };
     stream::iter(tables.iter().map(keep)).for_each_concurrent(CONCURRENT_PUTS, |kept| kept).await;
 }

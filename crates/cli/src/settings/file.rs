@@ -21,6 +21,8 @@ use crate::settings::place::Place;
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
     pub(crate) catalog: Option<CatalogSection>,
+    /// Of tables that are made, where their source or section says nothing.
+    pub(crate) table_format: Option<TableFormatName>,
     #[serde(default)]
     pub(crate) limits: LimitsSection,
     #[serde(default)]

@@ -40,6 +40,8 @@ pub(crate) const FILE_NAME: &str = "waterline.toml";
 pub struct Settings {
     pub catalog: CatalogSettings,
     pub limits: Limits,
+    /// Of tables that are made, where nothing else is said.
+    pub table_format: TableFormatKind,
     /// By name.
     pub sources: BTreeMap<String, SourceSettings>,
     pub tables: BTreeMap<TableName, TableSettings>,
@@ -66,9 +68,10 @@ impl Settings {
             None => CatalogSettings::from_section(file.catalog.ok_or_else(no_catalog)?, folder)?,
         };
         let limits = Limits::default().overlaid(&file.limits);
+        let table_format = file.table_format.map(TableFormatKind::from).unwrap_or_default();
         let mut sources = BTreeMap::new();
         for (name, section) in file.sources {
-            let source = SourceSettings::from_section(&name, section, limits, folder).map_err(|e| e.with("source", &name))?;
+            let source = SourceSettings::from_section(&name, section, limits, table_format, folder).map_err(|e| e.with("source", &name))?;
             sources.insert(name, source);
         }
         let mut tables = BTreeMap::new();
@@ -76,7 +79,7 @@ impl Settings {
             let table = TableSettings::from_section(section).map_err(|e| e.with("table", &name))?;
             tables.insert(name, table);
         }
-        Ok(Self { catalog, limits, sources, tables })
+        Ok(Self { catalog, limits, table_format, sources, tables })
     }
 
     /// What the file says of a table; the default where it says nothing.

@@ -35,7 +35,6 @@ pub struct DumpRequest {
     pub timezone: Option<Tz>,
     pub schema: SchemaSettings,
     pub settings: TableSettings,
-    pub table_format: TableFormatKind,
     pub disagreement: Disagreement,
     pub limits: Limits,
 }
@@ -83,10 +82,11 @@ impl DumpRequest {
         let mut of_table = settings.table(&table);
         of_table.keys = args.schema.keys.clone().or(of_table.keys).or_else(|| source.and_then(|source| source.keys.clone()));
         let table_format = match (args.table_format, of_table.table_format) {
-            (Some(format), _) => format.try_into()?,
+            (Some(format), _) => format.into(),
             (None, Some(format)) => format,
-            (None, None) => source.map(|source| source.table_format).unwrap_or_default(),
+            (None, None) => source.map_or(settings.table_format, |source| source.table_format),
         };
+        of_table.table_format = Some(table_format);
         Ok(Self {
             paths: args.paths.iter().map(|path| absolute(path, cwd)).collect::<Result<_>>()?,
             format: dump_format(args.format, &args.csv, args.paths.first().map_or("", String::as_str))?,
@@ -94,7 +94,6 @@ impl DumpRequest {
             timezone: timezone.or_else(|| source.and_then(|source| source.timezone)),
             schema: schema(source, &of_table).overlaid(&args.schema, cwd)?,
             settings: of_table,
-            table_format,
             disagreement: if args.supersede { Disagreement::Supersede } else { Disagreement::Refuse },
             limits: with_memory(source.map_or(settings.limits, |source| source.limits), args.memory.memory_limit.as_deref())?,
             table,
@@ -201,7 +200,7 @@ impl SyncRequest {
         source.schema = schema(Some(&source), &of_table).overlaid(&args.schema, cwd)?;
         source.timezone = zone.or(source.timezone);
         of_table.keys = args.schema.keys.clone().or(of_table.keys);
-        of_table.table_format = args.table_format.map(TableFormatKind::try_from).transpose()?.or(of_table.table_format);
+        of_table.table_format = args.table_format.map(TableFormatKind::from).or(of_table.table_format);
         overlay(&mut source, &args.limits)?;
         Ok(Self {
             stage,
@@ -214,7 +213,8 @@ impl SyncRequest {
     /// One table's records that were put aside, from a file that holds them again.
     pub(crate) fn retry(table: &TableName, file: String, settings: &Settings) -> Result<Self> {
         let feeding = settings.sources.values().find(|source| source.feeds(table));
-        let mut source = feeding.cloned().unwrap_or_else(|| SourceSettings::ad_hoc(ChangeFormat::DebeziumJson, settings.limits));
+        let mut source =
+            feeding.cloned().unwrap_or_else(|| SourceSettings::ad_hoc(ChangeFormat::DebeziumJson, settings.limits, settings.table_format));
         let of_table = settings.table(table);
         source.schema = schema(Some(&source), &of_table);
         source.paths = vec![file];
@@ -251,14 +251,14 @@ fn source_of(table: &TableName, args: &SyncArgs, settings: &Settings) -> Result<
     match (feeding.next(), feeding.next(), args.format) {
         (Some(source), None, None) => Ok(source.clone()),
         (Some(source), None, Some(format)) if source.format == format.into() => Ok(source.clone()),
-        (_, _, Some(format)) => Ok(SourceSettings::ad_hoc(ChangeFormat::from(format), settings.limits)),
+        (_, _, Some(format)) => Ok(SourceSettings::ad_hoc(ChangeFormat::from(format), settings.limits, settings.table_format)),
         (Some(first), Some(second), None) => {
             Err(Error::usage("two sources feed the table").with("table", table).with("source", &first.name).with("source", &second.name))
         }
         (None, _, None) if args.paths.is_empty() => {
             Err(Error::usage("no source feeds the table; give PATHs and --format, or add one").with("table", table))
         }
-        (None, _, None) => Ok(SourceSettings::ad_hoc(ChangeFormat::DebeziumJson, settings.limits)),
+        (None, _, None) => Ok(SourceSettings::ad_hoc(ChangeFormat::DebeziumJson, settings.limits, settings.table_format)),
     }
 }
 

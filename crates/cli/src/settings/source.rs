@@ -42,7 +42,13 @@ pub struct SourceSettings {
 }
 
 impl SourceSettings {
-    pub(crate) fn from_section(name: &str, section: SourceSection, limits: Limits, folder: &Path) -> Result<Self> {
+    pub(crate) fn from_section(
+        name: &str,
+        section: SourceSection,
+        limits: Limits,
+        of_lake: TableFormatKind,
+        folder: &Path,
+    ) -> Result<Self> {
         let paths = section.path.into_vec().iter().map(|path| absolute(path, folder)).collect::<Result<Vec<_>>>()?;
         if paths.is_empty() {
             return Err(Error::usage("a source needs a path"));
@@ -65,14 +71,14 @@ impl SourceSettings {
             lateness: section.lateness.map_or(Duration::ZERO, |span| span.0.0),
             timezone: section.timezone.map(|zone| zone.0),
             on_error: section.on_error.map_or(OnError::Stop, OnError::from),
-            table_format: section.table_format.map_or(Ok(TableFormatKind::Iceberg), TableFormatKind::try_from)?,
+            table_format: section.table_format.map_or(of_lake, TableFormatKind::from),
             enabled: section.enabled.unwrap_or(true),
             limits: limits.overlaid(&section.limits),
         })
     }
 
     /// A source of its own for paths that are given on the command line.
-    pub(crate) fn ad_hoc(format: ChangeFormat, limits: Limits) -> Self {
+    pub(crate) fn ad_hoc(format: ChangeFormat, limits: Limits, table_format: TableFormatKind) -> Self {
         Self {
             name: "default".into(),
             paths: Vec::new(),
@@ -87,7 +93,7 @@ impl SourceSettings {
             lateness: Duration::ZERO,
             timezone: None,
             on_error: OnError::Stop,
-            table_format: TableFormatKind::Iceberg,
+            table_format,
             enabled: true,
             limits,
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use waterline_core::error::{Error, Result};
+use waterline_core::error::Result;
 use waterline_core::partition::PartitionField;
 
 use crate::args;
@@ -13,29 +13,24 @@ use crate::settings::file::{LimitsSection, OneOrMany, TableFormatName, TableSect
 pub enum TableFormatKind {
     #[default]
     Iceberg,
+    Delta,
 }
 
-impl TryFrom<TableFormatName> for TableFormatKind {
-    type Error = Error;
-
-    fn try_from(name: TableFormatName) -> Result<Self> {
+impl From<TableFormatName> for TableFormatKind {
+    fn from(name: TableFormatName) -> Self {
         match name {
-            TableFormatName::Iceberg => Ok(Self::Iceberg),
-            TableFormatName::Delta => {
-                Err(Error::usage("tables in the Delta format cannot be made yet; leave table_format out, or write \"iceberg\""))
-            }
+            TableFormatName::Iceberg => Self::Iceberg,
+            TableFormatName::Delta => Self::Delta,
         }
     }
 }
 
-impl TryFrom<args::TableFormatArg> for TableFormatKind {
-    type Error = Error;
-
-    fn try_from(arg: args::TableFormatArg) -> Result<Self> {
-        Self::try_from(match arg {
-            args::TableFormatArg::Iceberg => TableFormatName::Iceberg,
-            args::TableFormatArg::Delta => TableFormatName::Delta,
-        })
+impl From<args::TableFormatArg> for TableFormatKind {
+    fn from(arg: args::TableFormatArg) -> Self {
+        match arg {
+            args::TableFormatArg::Iceberg => Self::Iceberg,
+            args::TableFormatArg::Delta => Self::Delta,
+        }
     }
 }
 
@@ -75,7 +70,7 @@ impl TableSettings {
             partition_by: section.partition_by.unwrap_or_default().into_iter().map(|field| field.0).collect(),
             enabled: section.enabled.unwrap_or(true),
             properties: section.properties.into_iter().map(|(key, value)| (key, value.to_string())).collect(),
-            table_format: section.table_format.map(TableFormatKind::try_from).transpose()?,
+            table_format: section.table_format.map(TableFormatKind::from),
         })
     }
 }

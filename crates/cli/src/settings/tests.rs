@@ -116,7 +116,6 @@ fn errors_do_not_quote_values() {
 fn what_contradicts_itself_is_refused() {
     assert!(refused("[sources.a]\npath = []\nformat = \"debezium-json\"\n").contains("needs a path"));
     assert!(refused("[sources.a]\npath = \"x\"\nformat = \"debezium-json\"\nfields = { op = \"o\" }\n").contains("plain-json"));
-    assert!(refused("[sources.a]\npath = \"x\"\nformat = \"debezium-json\"\ntable_format = \"delta\"\n").contains("Delta"));
     assert!(resolved("").unwrap_err().to_string().contains("waterline init"));
     assert!(resolved("[catalog]\ntype = \"sql\"\n").unwrap_err().to_string().contains("catalog.uri"));
     let error = resolved("[catalog]\ntype = \"sql\"\nuri = \"mysql://root:hunter2@h/d\"\n").unwrap_err().to_string();

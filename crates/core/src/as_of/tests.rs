@@ -60,6 +60,7 @@ impl Table {
         TableState {
             version: self.head,
             location: "memory://lake/shop/orders".into(),
+            own_folder: String::new(),
             metadata_location: None,
             schema: Arc::new(Schema::empty()),
             keys: Vec::new(),

@@ -28,6 +28,7 @@ fn mirror(records: &[Record]) -> TableState {
     TableState {
         version: history.last().map(|info| info.version),
         location: String::new(),
+        own_folder: String::new(),
         metadata_location: None,
         schema: Arc::new(Schema::empty()),
         keys: Vec::new(),

@@ -104,7 +104,7 @@ impl Intake {
             header,
             ended_run: None,
             state: IntakeState::Open,
-            report: TableReport::new(table, &mirror.location),
+            report: TableReport::new(table, &mirror),
         })
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use waterline_core::error::Result;
+use waterline_core::format::TableState;
 use waterline_core::record::LogHeader;
 use waterline_core::table::TableName;
 
@@ -16,6 +17,9 @@ pub struct TableReport {
     pub table: TableName,
     /// URL of the table's folder.
     pub location: String,
+    /// URL of the folder for what is kept beside it.
+    #[serde(skip)]
+    pub own_folder: String,
     /// Records of this table that were read from files.
     pub rows_read: u64,
     pub batches: u64,
@@ -50,10 +54,11 @@ pub struct RunReport {
 }
 
 impl TableReport {
-    pub(super) fn new(table: &TableName, location: &str) -> Self {
+    pub(super) fn new(table: &TableName, mirror: &TableState) -> Self {
         Self {
             table: table.clone(),
-            location: location.to_owned(),
+            location: mirror.location.clone(),
+            own_folder: mirror.own_folder.clone(),
             rows_read: 0,
             batches: 0,
             events_logged: 0,

@@ -9,32 +9,36 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataBuilder};
 use parquet::schema::types::SchemaDescriptor;
 use waterline_core::error::Result;
-use waterline_core::format::TableState;
+use waterline_core::format::{MATCH_COLUMNS, TableState};
 
 use super::decode::{check, decoded};
 use super::error::from_chain;
 use super::mapping::{self, NameMapping};
-use super::rename::renamed;
+use super::rename::{Matching, renamed};
 use super::trust::trusted;
 
 /// Columns to read, with their ids in the table, and names for files that have no ids.
 #[derive(Clone, Debug)]
 pub struct TableColumns {
     schema: SchemaRef,
-    mapping: Option<NameMapping>,
+    matching: Matching,
 }
 
 impl TableColumns {
     /// All columns of a table.
     pub fn of(state: &TableState) -> Result<Self> {
-        let mapping = state.properties.get(mapping::PROPERTY).map(|json| NameMapping::parse(json)).transpose()?;
-        Ok(Self { schema: state.schema.clone(), mapping })
+        let matching = match state.properties.get(mapping::PROPERTY) {
+            _ if state.schema.metadata().get(MATCH_COLUMNS).is_some_and(|by| by == "name") => Matching::Names,
+            Some(json) => Matching::Mapping(NameMapping::parse(json)?),
+            None => Matching::Ids,
+        };
+        Ok(Self { schema: state.schema.clone(), matching })
     }
 
     /// These columns instead; their ids are in the field metadata under [`waterline_core::format::FIELD_ID`].
     #[must_use]
     pub fn with_fields(&self, fields: impl Into<Fields>) -> Self {
-        Self { schema: Arc::new(Schema::new(fields)), mapping: self.mapping.clone() }
+        Self { schema: Arc::new(Schema::new(fields)), matching: self.matching.clone() }
     }
 
     /// The columns as they are read.
@@ -51,7 +55,7 @@ impl TableColumns {
     /// the others as no column of the table is. Statistics that cannot be trusted are gone.
     pub(crate) fn view(&self, footer: &ParquetMetaData) -> Result<ParquetMetaData, ParquetError> {
         let file = footer.file_metadata();
-        let root = renamed(file.schema(), self.schema.fields(), self.mapping.as_ref())?;
+        let root = renamed(file.schema(), self.schema.fields(), &self.matching)?;
         let renamed = Arc::new(SchemaDescriptor::new(Arc::new(root)));
         let plain = parquet_to_arrow_schema(&renamed, None)?;
         let types = match parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata()) {

@@ -55,7 +55,7 @@ fn can_become(file: &DataType, table: &DataType) -> bool {
         (Decimal128(_, s1) | Decimal256(_, s1), Decimal128(_, s2) | Decimal256(_, s2)) => s1 == s2,
         (Utf8 | Binary, Utf8 | Binary) | (FixedSizeBinary(_), Binary) => true,
         (Date32 | Date64, Date32) | (Date32, Timestamp(_, None)) => true,
-        (Time32(_) | Time64(_), Time64(_)) | (Timestamp(..), Timestamp(..)) => true,
+        (Int64 | Time32(_) | Time64(_), Time64(_)) | (Timestamp(..), Timestamp(..)) => true,
         (List(file), List(table)) => can_become(file.data_type(), table.data_type()),
         (Struct(file), Struct(table)) => check(file, table).is_ok(),
         (Map(file, _), Map(table, _)) => can_become(file.data_type(), table.data_type()),

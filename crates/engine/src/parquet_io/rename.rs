@@ -14,20 +14,24 @@ use waterline_core::format::FIELD_ID;
 
 use super::mapping::NameMapping;
 
-/// How the columns of a file are matched with the table's.
+/// How the columns of a file are matched with the table's. In a file without ids they are not matched by them.
 #[derive(Clone, Debug)]
-enum Matching {
+pub(super) enum Matching {
+    /// Else by name.
     Ids,
+    /// Else by id.
     Mapping(NameMapping),
+    /// Whatever ids the file has.
     Names,
 }
 
 /// The message type of a file with the names of `fields`.
-pub(super) fn renamed(root: &Type, fields: &Fields, mapping: Option<&NameMapping>) -> Result<Type> {
-    let matching = match mapping {
+pub(super) fn renamed(root: &Type, fields: &Fields, matching: &Matching) -> Result<Type> {
+    let matching = match matching {
+        Matching::Names => Matching::Names,
         _ if has_ids(root) => Matching::Ids,
-        Some(mapping) => Matching::Mapping(mapping.clone()),
-        None => Matching::Names,
+        Matching::Mapping(mapping) => Matching::Mapping(mapping.clone()),
+        Matching::Ids => Matching::Names,
     };
     let children = matching.children(root.get_fields(), fields)?;
     Type::group_type_builder(root.name()).with_fields(children).build()

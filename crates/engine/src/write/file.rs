@@ -1,7 +1,10 @@
 //! One Parquet file while it is written.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use object_store::buffered::BufWriter;
 use parquet::arrow::async_writer::AsyncArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -9,7 +12,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 use waterline_core::change::{EVENT_TIME, logged_keys};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{NewDataFile, TableState};
+use waterline_core::format::{AS_INTEGER, NewDataFile, STORED_AS, TableState};
 use waterline_core::value::Value;
 use waterline_env::Env;
 
@@ -25,6 +28,8 @@ pub(super) struct OpenFile {
     path: String,
     partition: Vec<Option<Value>>,
     state: TableState,
+    /// The table's columns in the types that files hold.
+    stored: SchemaRef,
     writer: AsyncArrowWriter<BufWriter>,
 }
 
@@ -32,13 +37,18 @@ impl OpenFile {
     pub(super) fn create(env: &Env, state: &TableState, partition: Vec<Option<Value>>) -> Result<Self> {
         let path = format!("{}/data/{}.parquet", state.location, env.ids.uuid());
         let (store, at) = env.stores.resolve(&path)?;
-        let writer = AsyncArrowWriter::try_new(BufWriter::new(store, at), state.schema.clone(), Some(properties(state)))
-            .map_err(|e| failed(&path, e))?;
-        Ok(Self { path, partition, state: state.clone(), writer })
+        let stored = stored_schema(&state.schema);
+        let writer =
+            AsyncArrowWriter::try_new(BufWriter::new(store, at), stored.clone(), Some(properties(state))).map_err(|e| failed(&path, e))?;
+        Ok(Self { path, partition, state: state.clone(), stored, writer })
     }
 
     pub(super) async fn write(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.writer.write(rows).await.map_err(|e| failed(&self.path, e))
+        let written = match self.stored == self.state.schema {
+            true => self.writer.write(rows).await,
+            false => self.writer.write(&as_stored(rows, &self.stored)?).await,
+        };
+        written.map_err(|e| failed(&self.path, e))
     }
 
     /// Written and still buffered bytes.
@@ -61,6 +71,26 @@ impl OpenFile {
             path: self.path,
         })
     }
+}
+
+fn stored_schema(schema: &SchemaRef) -> SchemaRef {
+    let fields: Fields = schema.fields().iter().map(stored_field).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+fn stored_field(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::List(element) => DataType::List(stored_field(element)),
+        DataType::Struct(members) => DataType::Struct(members.iter().map(stored_field).collect()),
+        _ if field.metadata().get(STORED_AS).is_some_and(|stored| stored == AS_INTEGER) => DataType::Int64,
+        other => other.clone(),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
+}
+
+fn as_stored(rows: &RecordBatch, stored: &SchemaRef) -> Result<RecordBatch> {
+    let columns = rows.columns().iter().zip(stored.fields()).map(|(column, field)| cast(column, field.data_type()));
+    Ok(RecordBatch::try_new(stored.clone(), columns.collect::<Result<_, _>>()?)?)
 }
 
 fn properties(state: &TableState) -> WriterProperties {

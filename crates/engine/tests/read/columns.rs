@@ -7,6 +7,7 @@ use arrow::array::*;
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Int32Type, Schema, TimeUnit};
 use parquet::file::properties::WriterProperties;
+use waterline_core::format::MATCH_COLUMNS;
 
 use crate::lake::{Lake, batch, column};
 
@@ -97,6 +98,35 @@ async fn files_without_ids_are_matched_by_name() {
     ]))
     .await;
     assert_eq!(lake.rows(r#"select id, "Label" from shop.orders"#).await, ["1 a"]);
+}
+
+/// Of a format without ids: those in a file are its writer's own.
+#[tokio::test]
+async fn a_table_by_names_has_no_use_for_ids() {
+    let by_name = HashMap::from([(MATCH_COLUMNS.to_owned(), "name".to_owned())]);
+    let mut lake =
+        Lake::new(Schema::new_with_metadata(vec![column(1, "id", DataType::Int64), column(2, "label", DataType::Utf8)], by_name));
+    lake.add(&batch(vec![
+        (column(2, "id", DataType::Int64), longs([1, 2])),
+        (column(7, "label", DataType::Utf8), texts(["a", "b"])),
+        (column(1, "other", DataType::Int64), longs([10, 20])),
+    ]))
+    .await;
+    assert_eq!(lake.rows("select id, label from shop.orders where id > 1").await, ["2 b"]);
+}
+
+/// Times of day in a format that has none are read back from the integers that they are stored as.
+#[tokio::test]
+async fn times_stored_as_integers_are_times() {
+    let mut lake =
+        Lake::new(Schema::new(vec![column(1, "id", DataType::Int64), column(2, "opens", DataType::Time64(TimeUnit::Microsecond))]));
+    lake.add(&batch(vec![
+        (column(1, "id", DataType::Int64), longs([1, 2])),
+        (column(2, "opens", DataType::Int64), longs([45_000_500_000, 0])),
+    ]))
+    .await;
+    assert_eq!(lake.rows("select id, opens from shop.orders order by id").await, ["1 12:30:00.500", "2 00:00:00"]);
+    assert_eq!(lake.rows("select id from shop.orders where opens > '12:00:00'").await, ["1"]);
 }
 
 #[tokio::test]

@@ -48,6 +48,7 @@ impl Lake {
     pub fn new(schema: Schema) -> Self {
         let env = Env { stores: Arc::new(Memory(Arc::new(InMemory::new()))), clock: Arc::new(SystemClock), ids: Arc::new(RandomIds) };
         let state = TableState {
+            own_folder: String::new(),
             metadata_location: None,
             version: None,
             location: "memory:///lake/shop/orders".into(),

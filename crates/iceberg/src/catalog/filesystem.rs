@@ -10,15 +10,15 @@ use waterline_core::error::{Error, Result};
 use waterline_core::format::{Catalog, TableDefinition, TableFormat, TableState};
 use waterline_core::table::TableName;
 use waterline_env::Env;
+use waterline_env::attempts::{ATTEMPTS, pause};
+use waterline_env::files::store_failed;
 
 use crate::catalog::create;
-use crate::error;
 use crate::files::{Created, Files, NewFile};
 use crate::location::{self, MetadataCodec};
 use crate::metadata::{self, Metadata};
 use crate::pointer::{Pointer, Swap};
 use crate::probe::{Commits, Probe};
-use crate::settle::{ATTEMPTS, pause};
 use crate::table::IcebergTable;
 
 const CODECS: [MetadataCodec; 2] = [MetadataCodec::Plain, MetadataCodec::Gzip];
@@ -178,7 +178,7 @@ impl Folder {
                 Ok(Holder::Another) => return Ok(Swap::Lost),
                 Err(error) => return Ok(Swap::Unknown(error)),
             },
-            Created::Unknown(error) => return Ok(Swap::Unknown(error::store(&file.location, error))),
+            Created::Unknown(error) => return Ok(Swap::Unknown(store_failed(&file.location, error))),
         }
         match self.newest().await {
             Ok(Some(newest)) if newest == file.location => {}

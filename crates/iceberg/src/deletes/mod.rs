@@ -4,7 +4,7 @@ pub(crate) mod index;
 pub(crate) mod position;
 pub(crate) mod puffin;
 mod reader;
-pub(crate) mod vector;
 
 pub(crate) use index::DeleteIndex;
 pub(crate) use reader::DeleteReader;
+pub(crate) use waterline_core::deletion_vector as vector;

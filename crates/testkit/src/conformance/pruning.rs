@@ -151,8 +151,18 @@ pub(super) async fn nothing_is_kept_against_the_pruner(subject: &Subject) -> Res
 /// A value of a column, and the partition that it belongs to.
 type Placed = (Option<Cell>, Option<Value>);
 
+/// Those that the format has.
+fn partitions(subject: &Subject) -> Vec<(&'static str, Vec<Placed>)> {
+    let mut all = all_partitions();
+    all.retain(|(field, _)| !subject.refused.contains(&(*field, None)));
+    for (field, values) in &mut all {
+        values.retain(|(_, value)| value.is_none() || !subject.refused.contains(&(*field, value.clone())));
+    }
+    all
+}
+
 /// Partition fields, with values of their columns.
-fn partitions() -> Vec<(&'static str, Vec<Placed>)> {
+fn all_partitions() -> Vec<(&'static str, Vec<Placed>)> {
     let text = |text: &str| (Some(Cell::from(text)), Some(Value::Text(text.into())));
     let same = |value: i64| (Some(Cell::Int(value)), Some(Value::Int(value)));
     let to = |value: i64, partition: i64| (Some(Cell::Int(value)), Some(Value::Int(partition)));
@@ -220,7 +230,7 @@ async fn partitioned<'a>(subject: &'a Subject, at: usize, field: &str, values: &
 }
 
 pub(super) async fn partition_values_come_back(subject: &Subject) -> Result<()> {
-    for (at, (field, values)) in partitions().into_iter().enumerate() {
+    for (at, (field, values)) in partitions(subject).into_iter().enumerate() {
         let (lake, state, rows) = partitioned(subject, at, field, &values).await?;
         lake.expect_rows(&state, rows).await?;
         for file in lake.files(&state).await? {
@@ -238,12 +248,32 @@ pub(super) async fn partition_values_come_back(subject: &Subject) -> Result<()> 
 }
 
 pub(super) async fn partitions_prune(subject: &Subject) -> Result<()> {
-    for (at, (field, values)) in partitions().into_iter().enumerate() {
+    for (at, (field, values)) in partitions(subject).into_iter().enumerate() {
         let (lake, state, rows) = partitioned(subject, at, field, &values).await?;
         for (row, (_, partition)) in rows.iter().zip(&values) {
             let kept = expect_kept(&lake, &state, row, vec![partition.clone()]).await?;
             assert_eq!(kept.len(), 1, "{field}: the key and the partition tell the files apart");
         }
+    }
+    Ok(())
+}
+
+pub(super) async fn partitions_that_cannot_be_are_refused(subject: &Subject) -> Result<()> {
+    for (at, (field, refused)) in subject.refused.iter().enumerate() {
+        let made = subject.catalog.create(&super::lake::name(&format!("shop.by_{at}")), &super::lake::definition(subject, &[*field])).await;
+        let error = match (refused, made) {
+            (None, Err(error)) => error,
+            (Some(value), Ok(table)) => {
+                let lake = Lake { subject, table };
+                let head = lake.head().await?;
+                let add = vec![lake.file_in(&head, &samples([1]), vec![Some(value.clone())]).await?];
+                let outcome = lake.table.commit(&head, &Commit { add, ..lake.commit(Operation::Append) }).await;
+                assert_eq!(lake.head().await?.version, None, "nothing was committed");
+                outcome.expect_err("a value that the format does not have")
+            }
+            (refused, made) => panic!("{field}, {refused:?}: {made:?}"),
+        };
+        assert_eq!(error.kind(), waterline_core::error::ErrorKind::Unsupported, "{error}");
     }
     Ok(())
 }

@@ -113,6 +113,7 @@ impl Metadata {
         TableState {
             version: snapshot.as_ref().map(|snapshot| snapshot.info.version),
             location: location.to_owned(),
+            own_folder: location.to_owned(),
             metadata_location: None,
             schema,
             keys: self.keys.clone(),

@@ -14,6 +14,7 @@ fn state() -> TableState {
         Field::new("tags", list_of(DataType::Utf8), true),
     ];
     TableState {
+        own_folder: String::new(),
         metadata_location: None,
         version: Some(VersionId(7)),
         location: "file:///lake/shop/orders".into(),

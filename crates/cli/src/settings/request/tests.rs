@@ -79,7 +79,6 @@ fn loads_that_cannot_be_meant_are_refused() {
         ("load a.b x.parquet --null N --at 2026-01-01T00:00:00Z", "CSV only"),
         ("load a.b x.csv --delimiter ab --at 2026-01-01T00:00:00Z", "--delimiter"),
         ("load ab x.csv --at 2026-01-01T00:00:00Z", "NAMESPACE.TABLE"),
-        ("load a.b x.csv --table-format delta --at 2026-01-01T00:00:00Z", "Delta"),
         ("load a.b x.csv --timezone Mars --at 2026-01-01T00:00:00Z", "time zone"),
         ("load a.b x.csv --memory-limit lots --at 2026-01-01T00:00:00Z", "--memory-limit"),
         ("load a.b x.csv --ddl none.sql --at 2026-01-01T00:00:00Z", "none.sql"),
@@ -87,6 +86,27 @@ fn loads_that_cannot_be_meant_are_refused() {
         let error = dump(line).unwrap_err();
         assert!(error.kind().exit_code() == 2 && error.to_string().contains(expected), "{line}: {error}");
     }
+}
+
+/// The command line before the table, the table before its source, the source before the lake.
+#[test]
+fn the_nearest_word_chooses_the_table_format() {
+    let config = format!(
+        "table_format = \"delta\"\n{}",
+        CONFIG.replace("[sources.off]", "table_format = \"iceberg\"\n[sources.off]")
+            + "[tables.\"shop.items\"]\ntable_format = \"delta\"\n"
+    );
+    let folder = Path::new("/lake");
+    let settings = Settings::resolve(File::parse(&config, Path::new("waterline.toml"), |_| None).unwrap(), None, folder, folder).unwrap();
+    let chosen = |line: &str| {
+        let Command::Load(args) = parsed(&format!("load {line} --at 2026-01-01T00:00:00Z")) else { panic!("not a load") };
+        DumpRequest::resolve(&args, &settings, folder, NOW_US).unwrap().settings.table_format.unwrap()
+    };
+    assert_eq!(chosen("elsewhere.a x.csv"), TableFormatKind::Delta);
+    assert_eq!(chosen("shop.orders x.csv"), TableFormatKind::Iceberg);
+    assert_eq!(chosen("shop.items x.csv"), TableFormatKind::Delta);
+    assert_eq!(chosen("shop.items x.csv --table-format iceberg"), TableFormatKind::Iceberg);
+    assert_eq!(settings.sources["off"].table_format, TableFormatKind::Delta);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Debug)]
-pub(crate) struct Cache<V> {
+pub struct Cache<V> {
     inner: Mutex<Inner<V>>,
     capacity: usize,
 }
@@ -25,11 +25,11 @@ struct Slot<V> {
 
 impl<V> Cache<V> {
     /// `capacity` is the sum of the weights that are kept.
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub fn new(capacity: usize) -> Self {
         Self { inner: Mutex::new(Inner { slots: HashMap::new(), used: 0, tick: 0 }), capacity }
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<Arc<V>> {
+    pub fn get(&self, name: &str) -> Option<Arc<V>> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.tick += 1;
         let tick = inner.tick;
@@ -39,7 +39,7 @@ impl<V> Cache<V> {
     }
 
     /// Keeps `value` unless it alone is too heavy.
-    pub(crate) fn insert(&self, name: String, value: Arc<V>, weight: usize) {
+    pub fn insert(&self, name: String, value: Arc<V>, weight: usize) {
         if weight > self.capacity {
             return;
         }

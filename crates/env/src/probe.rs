@@ -9,13 +9,13 @@ use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use waterline_core::error::{Error, Result};
-use waterline_env::{Env, parse_location};
 
-use crate::error;
+use crate::files::store_failed;
+use crate::{Env, parse_location};
 
 /// How a catalog takes the next version of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Commits {
+pub enum Commits {
     /// By a file whose name must be free.
     ByCreate,
     /// Outside of the store.
@@ -24,19 +24,19 @@ pub(crate) enum Commits {
 
 /// The stores that a catalog commits in, each checked once.
 #[derive(Debug)]
-pub(crate) struct Probe {
+pub struct Probe {
     env: Env,
     commits: Commits,
     passed: Mutex<HashSet<String>>,
 }
 
 impl Probe {
-    pub(crate) fn new(env: Env, commits: Commits) -> Self {
+    pub fn new(env: Env, commits: Commits) -> Self {
         Self { env, commits, passed: Mutex::default() }
     }
 
     /// Checks the store of a metadata file, unless it was checked before. An error means that nothing was committed.
-    pub(crate) async fn ensure(&self, metadata_file: &str) -> Result<()> {
+    pub async fn ensure(&self, metadata_file: &str) -> Result<()> {
         let url = parse_location(metadata_file)?;
         // What is in this machine is known to do it.
         if matches!(url.scheme(), "file" | "memory") {
@@ -131,7 +131,7 @@ impl Place {
     }
 
     fn failed(&self, error: object_store::Error) -> Error {
-        error::store(self.object.as_ref(), error).with("store", &self.store)
+        store_failed(self.object.as_ref(), error).with("store", &self.store)
     }
 
     fn lacks(&self, what: &str) -> Error {

@@ -1,7 +1,6 @@
-use roaring::RoaringTreemap;
-use waterline_core::error::ErrorKind;
-
 use super::{decode, encode};
+use crate::error::ErrorKind;
+use roaring::RoaringTreemap;
 
 fn positions() -> RoaringTreemap {
     (0..10).chain([70_000, u64::from(u32::MAX) + 5, 1 << 40]).collect()

@@ -1,0 +1,88 @@
+//! Snapshots beside the main branch. Each is a Delta table of its own with one version, a shallow clone: its log names the files of
+//! the table by paths that lead back into it, so that it moves with the table. delta-rs and DuckDB open it; readers that know
+//! neither such paths nor absolute ones do not.
+
+use std::sync::Arc;
+
+use waterline_core::error::Result;
+use waterline_core::format::{COMMIT_ID, Commit, VersionId};
+use waterline_env::files::NewFile;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::actions::Action;
+use crate::commit::{self, Changes};
+use crate::history::{Done, commit_info, name_of};
+use crate::ledger::{Aside, FOLDER};
+use crate::log::{self, Log};
+use crate::replay::Replayed;
+use crate::snapshot::Snapshot;
+use crate::state::Head;
+use crate::table::DeltaTable;
+use crate::totals;
+
+impl DeltaTable {
+    /// The rows of a snapshot of either kind. One that the table does not have is not found.
+    pub(crate) async fn snapshot(&self, head: &Head, version: VersionId) -> Result<Arc<Snapshot>> {
+        match head.ledger.aside(version.0) {
+            Some(aside) => self.aside_snapshot(aside).await,
+            None => self.main_snapshot(head, version.0).await,
+        }
+    }
+
+    async fn aside_snapshot(&self, aside: &Aside) -> Result<Arc<Snapshot>> {
+        let log = Log { root: format!("{}/{}", self.log.root, aside.folder), files: self.log.files.clone() };
+        if let Some(known) = self.snapshots.get(&log.root) {
+            return Ok(known);
+        }
+        let read = Replayed::read(&log)
+            .await?
+            .ok_or_else(|| waterline_core::error::Error::corrupt("the log of a tagged snapshot is gone").with("folder", &log.root))?;
+        self.snapshots.insert(log.root, read.snapshot.clone(), read.snapshot.files.len());
+        Ok(read.snapshot)
+    }
+
+    /// Stages a snapshot on top of `parent`, whose files are those of `rows`. Returns what the ledger knows of it.
+    pub(crate) async fn stage_aside(
+        &self,
+        rows: Snapshot,
+        parent: Option<VersionId>,
+        version: i64,
+        at_ms: i64,
+        commit: &Commit,
+    ) -> Result<StagedAside> {
+        let Changes { actions, mut files } = commit::stage(&self.log.files, &rows, commit, at_ms, self.env.ids.uuid()).await?;
+        let whole = rows.next(rows.version, &actions)?;
+        let bits = xxh3_64(commit.commit_id.as_bytes());
+        let folder = format!("{FOLDER}/{version:020}-{bits:016x}");
+        let mut done = done(commit);
+        done.summary.extend(totals::summary(&rows, &whole, &actions, None)?);
+        let info = commit_info(name_of(commit.operation), at_ms, Some(&done))?;
+        let mut clone = vec![
+            Action { commit_info: Some(info), ..Action::default() },
+            whole.protocol.as_ref().clone().into(),
+            whole.table.raw.clone().into(),
+        ];
+        for file in whole.files.values() {
+            clone.push(commit::named_aside(&rows.root, file).into());
+        }
+        let root = format!("{}/{folder}", rows.root);
+        let log = Log { root: root.clone(), files: self.log.files.clone() };
+        files.push(NewFile { location: log.commit_location(0), bytes: log::write_actions(&clone)?.into() });
+        let snapshot = Arc::new(Snapshot::first(&root, 0, &clone)?);
+        let aside = Aside { version, parent: parent.map(|parent| parent.0), committed_at_ms: at_ms, folder, done };
+        Ok(StagedAside { aside, snapshot, files })
+    }
+}
+
+pub(crate) struct StagedAside {
+    pub(crate) aside: Aside,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) files: Vec<NewFile>,
+}
+
+/// What the history says of a commit.
+pub(crate) fn done(commit: &Commit) -> Done {
+    let mut summary = commit.summary.clone();
+    summary.insert(COMMIT_ID.into(), commit.commit_id.clone());
+    Done { operation: commit.operation, summary }
+}

@@ -1,0 +1,118 @@
+//! From Delta's view of a table to the seam's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use waterline_core::error::{Error, Result};
+use waterline_core::format::{Operation, Ref, RefKind, TableState, VersionId, VersionInfo};
+
+use crate::history::Done;
+use crate::ledger::{self, Aside, Ledger};
+use crate::replay::Replayed;
+use crate::snapshot::Snapshot;
+
+/// The newest state of a table.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) log: Replayed,
+    pub(crate) ledger: Arc<Ledger>,
+    /// Snapshots of the main branch, and all with those aside; oldest first.
+    main: Arc<Vec<VersionInfo>>,
+    history: Arc<Vec<VersionInfo>>,
+}
+
+/// What a [`TableState`] of this crate holds inside.
+#[derive(Debug)]
+pub(crate) struct DeltaState {
+    /// The newest state that was known.
+    pub(crate) head: Arc<Head>,
+    pub(crate) version: Option<VersionId>,
+    /// The state's own snapshot.
+    pub(crate) snapshot: Arc<Snapshot>,
+}
+
+impl DeltaState {
+    pub(crate) fn of(state: &TableState) -> Result<&Self> {
+        state.inner.downcast_ref().ok_or_else(|| Error::internal("the state is of another table format"))
+    }
+}
+
+impl Head {
+    pub(crate) fn new(log: Replayed, ledger: Arc<Ledger>) -> Self {
+        let main = Arc::new(main(&log, &ledger));
+        let aside = |aside: &Aside| info(aside.version, aside.parent.map(VersionId), aside.committed_at_ms, &aside.done);
+        let history = if ledger.asides.is_empty() {
+            main.clone()
+        } else {
+            let mut all: Vec<VersionInfo> = main.iter().cloned().chain(ledger.asides.iter().map(aside)).collect();
+            // Both count commits of one log.
+            all.sort_by_key(|info| info.version.0);
+            Arc::new(all)
+        };
+        Self { log, ledger, main, history }
+    }
+
+    pub(crate) fn version(&self) -> i64 {
+        self.log.snapshot.version
+    }
+
+    /// The newest version of the main branch that is a snapshot of rows.
+    pub(crate) fn newest(&self) -> Option<&VersionInfo> {
+        self.main.last()
+    }
+
+    /// The newest state of the main branch.
+    pub(crate) fn state(self: &Arc<Self>) -> TableState {
+        self.state_of(self.newest().map(|info| info.version), self.log.snapshot.clone())
+    }
+
+    pub(crate) fn state_of(self: &Arc<Self>, version: Option<VersionId>, snapshot: Arc<Snapshot>) -> TableState {
+        let newest = &self.log.snapshot;
+        let mut properties = newest.table.properties(&newest.protocol);
+        properties.extend(self.ledger.properties.clone());
+        let tags = self.ledger.tags.iter().map(|(tag, version)| (tag.clone(), Ref { version: VersionId(*version), kind: RefKind::Tag }));
+        let main = self.newest().map(|info| ("main".to_owned(), Ref { version: info.version, kind: RefKind::Branch }));
+        TableState {
+            version,
+            location: newest.root.clone(),
+            own_folder: format!("{}/{}", newest.root, ledger::FOLDER),
+            metadata_location: (snapshot.root != newest.root).then(|| snapshot.root.clone()),
+            schema: snapshot.table.schema.clone(),
+            keys: snapshot.table.keys.clone(),
+            partition_by: snapshot.table.partition_by(),
+            properties,
+            history: self.history.clone(),
+            refs: tags.chain(main).collect(),
+            inner: Arc::new(DeltaState { head: self.clone(), version, snapshot }),
+        }
+    }
+}
+
+/// Snapshots of the main branch, oldest first.
+fn main(log: &Replayed, ledger: &Ledger) -> Vec<VersionInfo> {
+    let begins = log.events.first().is_some_and(|event| event.version == 0);
+    let before = log.events.first().map(|event| VersionId(event.version - 1));
+    let mut parent = if begins { None } else { before };
+    let mut infos = Vec::new();
+    for event in log.events.iter() {
+        let Some(done) = &event.snapshot else { continue };
+        infos.push(info(event.version, parent, event.committed_at_ms, done));
+        parent = Some(VersionId(event.version));
+    }
+    if infos.is_empty() && !begins {
+        infos.extend(cleaned(&log.snapshot, ledger));
+    }
+    infos
+}
+
+/// The newest snapshot when its commit is not in the log any more.
+fn cleaned(snapshot: &Snapshot, ledger: &Ledger) -> Option<VersionInfo> {
+    let newest_file_ms = snapshot.files.values().map(|file| file.add.modification_time).max();
+    let unknown = || newest_file_ms.map(|_| Done { operation: Operation::Overwrite, summary: BTreeMap::new() });
+    let done = ledger.newest.clone().or_else(unknown)?;
+    Some(info(snapshot.version, Some(VersionId(snapshot.version - 1)), newest_file_ms.unwrap_or_default(), &done))
+}
+
+fn info(version: i64, parent: Option<VersionId>, committed_at_ms: i64, done: &Done) -> VersionInfo {
+    VersionInfo { version: VersionId(version), parent, committed_at_ms, operation: done.operation, summary: done.summary.clone() }
+}

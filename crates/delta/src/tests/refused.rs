@@ -1,0 +1,114 @@
+//! Tables with features that are read and not written, or not even read.
+
+use serde_json::{Value as Json, json};
+use waterline_core::error::ErrorKind;
+
+use super::{Table, field, id_and_name, metadata, plain_protocol, protocol};
+
+/// What a table uses, and the word of the refusal.
+fn unwritable() -> Vec<(Vec<Json>, &'static str)> {
+    let writer = |feature: &str, configuration: &Json| vec![protocol(&[], &[feature]), metadata(&id_and_name(), &[], configuration)];
+    let column = |key: &str, value: Json| {
+        let fields = json!([field("id", "long", &json!({key: value})), field("name", "string", &json!({}))]);
+        vec![plain_protocol(), metadata(&fields, &[], &json!({}))]
+    };
+    let mapped = json!([
+        field("id", "long", &json!({"delta.columnMapping.id": 1, "delta.columnMapping.physicalName": "col-1"})),
+        field("name", "string", &json!({"delta.columnMapping.id": 2, "delta.columnMapping.physicalName": "col-2"})),
+    ]);
+    let short = json!([field("id", "short", &json!({})), field("name", "string", &json!({}))]);
+    vec![
+        (writer("rowTracking", &json!({})), "rowTracking"),
+        (writer("clustering", &json!({})), "clustering"),
+        (writer("icebergCompatV2", &json!({})), "icebergCompatV2"),
+        (writer("somethingOfTomorrow", &json!({})), "somethingOfTomorrow"),
+        (writer("changeDataFeed", &json!({"delta.enableChangeDataFeed": "true"})), "change data feed"),
+        (writer("inCommitTimestamp", &json!({"delta.enableInCommitTimestamps": "true"})), "in-commit timestamps"),
+        (writer("checkConstraints", &json!({"delta.constraints.positive": "id > 0"})), "delta.constraints.positive"),
+        (column("delta.invariants", json!("{\"expression\":{\"expression\":\"id > 0\"}}")), "column invariants"),
+        (column("delta.identity.start", json!(1)), "identity columns"),
+        (column("delta.generationExpression", json!("1 + 1")), "generated columns"),
+        (
+            vec![protocol(&["columnMapping"], &["columnMapping"]), metadata(&mapped, &[], &json!({"delta.columnMapping.mode": "name"}))],
+            "column mapping",
+        ),
+        (vec![plain_protocol(), metadata(&short, &[], &json!({}))], "short"),
+        (
+            vec![json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 8}}), metadata(&id_and_name(), &[], &json!({}))],
+            "writer version",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn nothing_is_written_to_a_table_whose_features_are_not_supported() {
+    for (actions, word) in unwritable() {
+        let table = Table::of(&[&actions]).await;
+        let head = table.head().await;
+        assert_eq!((head.version, head.schema.fields().len()), (None, 2), "{word}");
+        let error = table.try_append(0..3).await.expect_err(word);
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains(word), "no `{word}` in {error}");
+        assert!(table.format.set_tag(&head, "x", None).await.is_ok(), "there is nothing to do");
+        let mut fields = head.schema.fields().to_vec();
+        fields.push(std::sync::Arc::new(arrow::datatypes::Field::new("more", arrow::datatypes::DataType::Utf8, true)));
+        assert!(table.format.evolve(&head, &std::sync::Arc::new(arrow::datatypes::Schema::new(fields))).await.is_err(), "{word}");
+        assert_eq!(table.log().await, ["00000000000000000000.json"], "{word}");
+    }
+}
+
+#[tokio::test]
+async fn features_that_the_table_does_not_use_are_no_reason() {
+    let features =
+        ["appendOnly", "invariants", "checkConstraints", "changeDataFeed", "generatedColumns", "identityColumns", "domainMetadata"];
+    let table =
+        Table::of(&[&[protocol(&[], &features), metadata(&id_and_name(), &[], &json!({"delta.enableChangeDataFeed": "false"}))]]).await;
+    let state = table.append(0..3).await;
+    assert_eq!(table.rows(&state).await, super::rows(0..3));
+}
+
+#[tokio::test]
+async fn a_table_that_cannot_be_read_as_it_is_meant_is_refused() {
+    let variant = json!([field("id", "variant", &json!({}))]);
+    for (actions, word) in [
+        ([protocol(&["variantType"], &["variantType"]), metadata(&id_and_name(), &[], &json!({}))], "variantType"),
+        ([plain_protocol(), metadata(&variant, &[], &json!({}))], "variant"),
+        (
+            [json!({"protocol": {"minReaderVersion": 4, "minWriterVersion": 8}}), metadata(&id_and_name(), &[], &json!({}))],
+            "reader version",
+        ),
+    ] {
+        let error = Table::of(&[&actions]).await.format.head().await.expect_err(word);
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains(word), "no `{word}` in {error}");
+    }
+}
+
+#[tokio::test]
+async fn rows_of_an_append_only_table_stay() {
+    let table = Table::of(&[&[
+        protocol(&["deletionVectors"], &["deletionVectors", "appendOnly"]),
+        metadata(&id_and_name(), &[], &json!({"delta.appendOnly": "true", "delta.enableDeletionVectors": "true"})),
+    ]])
+    .await;
+    table.append(0..3).await;
+    let head = table.head().await;
+    let files = table.format.data_files(&head, &waterline_core::format::KeepAll).await.unwrap();
+    let delete_rows = files.into_iter().map(|file| (file.path, [0].into_iter().collect())).collect();
+    let delete = waterline_core::format::Commit { delete_rows, ..table.commit(waterline_core::format::Operation::Delete) };
+    let error = table.format.commit(&head, &delete).await.expect_err("rows may not go");
+    assert!(error.to_string().contains("delta.appendOnly"), "{error}");
+    assert_eq!(table.rows(&table.head().await).await, super::rows(0..3));
+}
+
+#[tokio::test]
+async fn a_table_without_deletion_vectors_says_that_files_are_rewritten() {
+    let table = Table::of(&[&[plain_protocol(), metadata(&id_and_name(), &[], &json!({}))]]).await;
+    let head = table.append(0..3).await;
+    assert_eq!(head.properties.get("write.merge.mode").map(String::as_str), Some("copy-on-write"));
+    let files = table.format.data_files(&head, &waterline_core::format::KeepAll).await.unwrap();
+    let delete_rows = files.into_iter().map(|file| (file.path, [0].into_iter().collect())).collect();
+    let delete = waterline_core::format::Commit { delete_rows, ..table.commit(waterline_core::format::Operation::Delete) };
+    let error = table.format.commit(&head, &delete).await.expect_err("there are no deletion vectors");
+    assert!(error.to_string().contains("delta.enableDeletionVectors"), "{error}");
+}

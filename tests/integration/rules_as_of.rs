@@ -1,6 +1,6 @@
 //! Each rule of DESIGN.md that an as-of read rests on, as one small history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +10,9 @@ use datafusion::execution::context::SessionContext;
 use roaring::RoaringTreemap;
 use waterline_core::as_of::{Beyond, Cut, Plan};
 use waterline_core::error::{Error, ErrorKind, Result};
-use waterline_core::format::{Commit, CommitOutcome, DataFile, FilePruner, Operation, Removal, TableFormat, TableState, Target, VersionId};
+use waterline_core::format::{
+    Commit, CommitOutcome, DataFile, Expiry, FilePruner, Operation, Removal, StoredFiles, TableFormat, TableState, Target, VersionId,
+};
 use waterline_core::moments::DumpMoment;
 use waterline_core::record::{BatchOrdinal, Kind, log_header};
 use waterline_core::table::TableName;
@@ -300,6 +302,14 @@ impl TableFormat for Raced {
 
     async fn set_tag(&self, base: &TableState, tag: &str, version: Option<VersionId>) -> Result<CommitOutcome> {
         self.inner.set_tag(base, tag, version).await
+    }
+
+    async fn expire(&self, base: &TableState, expiry: &Expiry) -> Result<CommitOutcome> {
+        self.inner.expire(base, expiry).await
+    }
+
+    async fn reachable(&self, state: &TableState, versions: &HashSet<VersionId>) -> Result<StoredFiles> {
+        self.inner.reachable(state, versions).await
     }
 }
 

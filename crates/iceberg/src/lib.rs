@@ -10,7 +10,8 @@
 //! | `state`, `schema`, `partition`, `value` | from Iceberg's words to the seam's |
 //! | `manifest`, `scan`, `summaries`, `deletes` | which files a state has, and which of their rows are deleted |
 //! | `probe` | whether an object store does what commits rely on |
-//! | `commit`, `settle`, `evolve`, `refs` | new snapshots and new metadata, submitted and settled |
+//! | `commit`, `settle`, `evolve`, `refs`, `expire` | new snapshots and new metadata, submitted and settled |
+//! | `reach` | which files of a table are needed |
 
 mod bounds;
 mod cache;
@@ -19,6 +20,7 @@ mod commit;
 mod deletes;
 mod error;
 mod evolve;
+mod expire;
 mod files;
 mod lineage;
 mod location;
@@ -27,6 +29,7 @@ mod metadata;
 mod partition;
 mod pointer;
 mod probe;
+mod reach;
 mod refs;
 mod scan;
 mod schema;

@@ -7,7 +7,9 @@
 use chrono::{DateTime, SecondsFormat};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::forgotten::Forgotten;
 use crate::format::{TableState, VersionId, VersionInfo};
+use crate::log_times::LogTimes;
 use crate::record::{ANCHOR, Baseline, BatchOrdinal, Kind, LOG, LogHeader, Record, own_header, own_record, records};
 
 /// What is to be read.
@@ -73,11 +75,19 @@ pub struct Answerable {
 
 /// Chooses epoch and base. Fails with [`ErrorKind::NotAnswerable`] and the range when T lies outside of what is known.
 pub fn plan(mirror: &TableState, log: &TableState, cut: &Cut) -> Result<Plan> {
-    plan_upto(mirror, log, cut, None)
+    plan_upto(mirror, &Log { state: log, times: &LogTimes::default() }, cut, None)
+}
+
+/// A changelog, and the commit times of what has expired of it, which only a cut with a commit time needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Log<'a> {
+    pub state: &'a TableState,
+    pub times: &'a LogTimes,
 }
 
 /// [`plan`] where the last batch that counts is fixed already; `None`: the newest that the cut allows.
-pub fn plan_upto(mirror: &TableState, log: &TableState, cut: &Cut, upto: Option<BatchOrdinal>) -> Result<Plan> {
+pub fn plan_upto(mirror: &TableState, log: &Log<'_>, cut: &Cut, upto: Option<BatchOrdinal>) -> Result<Plan> {
+    ensure_known(mirror, cut)?;
     let header = header_by(log, cut.known_by_ms)?;
     let upto = upto.map_or(header.batch, |upto| upto.min(header.batch));
     let epochs = epochs(mirror, &header, cut.known_by_ms)?;
@@ -96,7 +106,7 @@ pub fn plan_upto(mirror: &TableState, log: &TableState, cut: &Cut, upto: Option<
 
 /// The range of moments that a table answers by all that is known now.
 pub fn answerable_range(mirror: &TableState, log: &TableState) -> Result<Answerable> {
-    let header = header_by(log, None)?;
+    let header = crate::record::log_header(log)?;
     Ok(answerable(&epochs(mirror, &header, None)?, &header))
 }
 
@@ -154,7 +164,18 @@ fn began_empty(mirror: &TableState, known_by_ms: Option<i64>) -> Result<bool> {
             return Ok(true);
         }
     }
-    Ok(false)
+    let forgotten = Forgotten::of(mirror)?.began_empty_ms;
+    Ok(forgotten.is_some_and(|at| known_by_ms.is_none_or(|by| at <= by)))
+}
+
+/// Fails where baselines that counted at the commit time are gone.
+fn ensure_known(mirror: &TableState, cut: &Cut) -> Result<()> {
+    let Some(by) = cut.known_by_ms else { return Ok(()) };
+    match Forgotten::of(mirror)?.is_unknown(by) {
+        true => Err(Error::new(ErrorKind::NotAnswerable, "a baseline that counted at that commit time has expired")
+            .with("committed by", time_text(by.saturating_mul(1000)))),
+        false => Ok(()),
+    }
 }
 
 fn answerable(epochs: &[Opened], header: &LogHeader) -> Answerable {
@@ -185,12 +206,16 @@ fn is_known(info: &VersionInfo, known_by_ms: Option<i64>) -> bool {
 }
 
 /// The header of the newest log batch that was committed by then.
-fn header_by(log: &TableState, known_by_ms: Option<i64>) -> Result<LogHeader> {
+fn header_by(log: &Log<'_>, known_by_ms: Option<i64>) -> Result<LogHeader> {
+    let Log { state: log, times } = log;
     let Some(by) = known_by_ms else { return crate::record::log_header(log) };
     for info in log.lineage().filter(|info| info.committed_at_ms <= by) {
         if let Some(header) = own_header(info)? {
             return Ok(header);
         }
+    }
+    if let Some(header) = times.header_by(by) {
+        return Ok(header);
     }
     match log.lineage().last() {
         // Log commits before the oldest one that is kept cannot be told.

@@ -207,7 +207,8 @@ pub(crate) fn own_record(info: &VersionInfo) -> Result<Option<Record>> {
     info.summary.get(RECORD).map(|json| parse(json, "record of a mirror snapshot")).transpose()
 }
 
-pub(crate) fn own_header(info: &VersionInfo) -> Result<Option<LogHeader>> {
+/// The header of the log batch that a snapshot of a changelog is.
+pub fn own_header(info: &VersionInfo) -> Result<Option<LogHeader>> {
     info.summary.get(LOG).map(|json| parse(json, "header of a log batch")).transpose()
 }
 

@@ -9,6 +9,7 @@ mod query;
 mod setup;
 mod sync;
 mod tag;
+mod upkeep;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ pub(crate) use query::QueryArgs;
 pub(crate) use setup::{AddArgs, DemoArgs, InitArgs};
 pub(crate) use sync::{ChangeFormat, LimitArgs, OnError, RunArgs, SyncArgs};
 pub(crate) use tag::{TagArgs, TagCommand, TagCreateArgs, TagDeleteArgs, TagListArgs};
+pub(crate) use upkeep::{CareArgs, ExpireArgs, VacuumArgs};
 
 const ABOUT: &str = "Keeps Apache Iceberg tables in step with operational databases";
 
@@ -157,6 +159,15 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Deal with records that were put aside as unreadable
     Quarantine(QuarantineArgs),
+    /// Forget old snapshots of tables and their changelogs, and delete the files that only they needed
+    ///
+    /// What branches and tags name stays, and no moment of the source is lost: --as-of answers as before.
+    Expire(ExpireArgs),
+    /// Delete files in the folders of tables and their changelogs that nothing refers to
+    ///
+    /// Nothing is deleted where anything is in doubt: metadata that cannot be read, a file of the table outside of its
+    /// folder, a job that seems to be writing.
+    Vacuum(VacuumArgs),
     /// Make a small lake in a folder of its own and show what Waterline does
     ///
     /// Makes it from a sample that is built into the program, then loads, merges and queries it. Each step shows the

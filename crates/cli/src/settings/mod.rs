@@ -85,6 +85,12 @@ impl Settings {
     }
 }
 
+/// Milliseconds of `7d`, `1h30m`.
+pub(crate) fn span_ms(text: &str) -> Result<i64> {
+    let span: amount::Span = text.parse()?;
+    i64::try_from(span.0.as_millis()).map_err(|_| Error::usage("the span of time is too long").with("text", text))
+}
+
 fn no_catalog() -> Error {
     Error::usage("no catalog is configured; `waterline init` makes a waterline.toml, or name one with --config or --catalog")
 }

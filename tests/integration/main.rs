@@ -29,3 +29,4 @@ mod status;
 mod tags;
 mod tpcc;
 mod tpcc_as_of;
+mod upkeep;

@@ -44,9 +44,13 @@ impl Table {
     }
 
     fn with_key(key: &'static str) -> Self {
-        let world = World::in_memory(3);
+        Self { key, ..Self::over(&World::in_memory(3)) }
+    }
+
+    /// The table as a program sees it that is started anew.
+    pub(crate) fn over(world: &World) -> Self {
         let catalog: Arc<dyn Catalog> = Arc::new(FilesystemCatalog::new("memory://lake/warehouse", world.env.clone()).unwrap());
-        Self { lake: Lake::new(catalog, world.env.clone()), world, key, landed: 0 }
+        Self { lake: Lake::new(catalog, world.env.clone()), world: world.clone(), key: "PRIMARY KEY (id)", landed: 0 }
     }
 
     pub(crate) async fn land(&mut self, lines: &[String]) {

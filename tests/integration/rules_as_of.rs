@@ -32,16 +32,16 @@ use crate::event_time::{SECOND_US, Shop, mysql, postgres};
 use crate::rules::{Table, create, seconds, update};
 use crate::shell::{Shell, json_of};
 
-fn at(second: u64) -> Cut {
+pub(crate) fn at(second: u64) -> Cut {
     Cut::at(seconds(second))
 }
 
 /// Reads on past the watermark.
-fn as_logged(second: u64) -> Cut {
+pub(crate) fn as_logged(second: u64) -> Cut {
     Cut { beyond: Beyond::AsLogged, ..at(second) }
 }
 
-fn moment(second: u64) -> DumpMoment {
+pub(crate) fn moment(second: u64) -> DumpMoment {
     DumpMoment { at_us: seconds(second), until_us: None }
 }
 
@@ -62,7 +62,7 @@ fn text(rows: &[Row], columns: &[&str]) -> Vec<String> {
 }
 
 /// Rows as `id a b`, in order.
-async fn rows_at(table: &Table, cut: Cut) -> Vec<String> {
+pub(crate) async fn rows_at(table: &Table, cut: Cut) -> Vec<String> {
     let session = open_session(&table.lake, cut);
     let batches = query(&session, "select * from shop.t").await.unwrap().collect().await.unwrap();
     text(&sorted_rows(&batches), &["id", "a", "b"])
@@ -72,7 +72,7 @@ async fn plan_at(table: &Table, cut: Cut) -> Result<Plan> {
     AsOf::open(&table.lake, &Table::name(), &cut, &Limits::default()).await.map(|read| read.plan().clone())
 }
 
-async fn refused(table: &Table, cut: Cut) -> String {
+pub(crate) async fn refused(table: &Table, cut: Cut) -> String {
     refusal(plan_at(table, cut).await.unwrap_err())
 }
 

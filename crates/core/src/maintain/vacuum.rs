@@ -69,7 +69,7 @@ impl Plan {
 
 /// A file that nothing refers to and that is younger than the newest commit is that of a job which is about to commit.
 fn ensure_quiet(unneeded: &[Listed], newest_commit_ms: Option<i64>, now_ms: i64) -> Result<()> {
-    let is_in_flight = |file: &&Listed| file.modified_ms > newest_commit_ms.unwrap_or(i64::MIN) && file.modified_ms > now_ms - FLOOR_MS;
+    let is_in_flight = |file: &&Listed| file.modified_ms >= newest_commit_ms.unwrap_or(i64::MIN) && file.modified_ms > now_ms - FLOOR_MS;
     match unneeded.iter().find(is_in_flight) {
         None => Ok(()),
         Some(file) => {

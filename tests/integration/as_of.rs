@@ -15,6 +15,7 @@ use waterline_core::as_of::{Base, Beyond, Cut, Plan};
 use waterline_core::error::ErrorKind;
 use waterline_core::format::{Catalog, TableState};
 use waterline_core::record::{RECORD, Record, record_of};
+use waterline_core::rollbacks::Rollback;
 use waterline_engine::as_of::AsOf;
 use waterline_engine::lake::Limits;
 use waterline_engine::merge::catch_up;
@@ -111,7 +112,19 @@ impl Past {
         self.remember();
     }
 
-    async fn mirror(&self) -> TableState {
+    /// What a rollback takes back is as if it had never come; what was known before it is not asked for any more.
+    pub(crate) fn take_back(&mut self, rollback: &Rollback) {
+        let first_void = usize::try_from(rollback.above.0).unwrap();
+        self.subject.batches[first_void..].iter_mut().for_each(Vec::clear);
+        // The changelog tells of it in a batch of its own.
+        self.subject.batches.push(Vec::new());
+        let loaded = self.known.iter().filter(|known| known.by_ms < rollback.to_ms).map(|known| known.baselines).max();
+        self.baselines.truncate(loaded.unwrap_or(1).max(1));
+        self.known.clear();
+        self.remember();
+    }
+
+    pub(crate) async fn mirror(&self) -> TableState {
         self.subject.pair.mirror.head().await.unwrap()
     }
 

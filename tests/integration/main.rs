@@ -23,6 +23,7 @@ mod older_dumps;
 mod probe;
 mod rules;
 mod rules_as_of;
+mod rules_upkeep;
 mod shell;
 mod shop;
 mod status;

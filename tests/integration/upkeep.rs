@@ -13,11 +13,13 @@ use rand::{Rng, SeedableRng};
 use waterline_core::as_of::Cut;
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::Catalog;
+use waterline_core::record::RECORD;
 use waterline_core::table::TableName;
 use waterline_engine::ingest::Mode;
 use waterline_engine::lake::Lake;
 use waterline_engine::maintain::Action;
 use waterline_engine::maintain::expire::{Asked, Caution, ExpireRequest, Expired, expire};
+use waterline_engine::maintain::rollback::{Events, Goal, RollbackRequest, roll_back};
 use waterline_engine::maintain::vacuum::{VacuumRequest, Vacuumed, vacuum};
 use waterline_iceberg::FilesystemCatalog;
 use waterline_testkit::arrivals::Disorder;
@@ -73,6 +75,9 @@ async fn maintenance_is_invisible(history: &History, course: &Course, world: Wor
             past.load(baseline.clone()).await;
         }
         past.log(batch, course.merged >> (number % 64) & 1 == 1).await;
+        if rng.random_bool(0.2) {
+            roll_back_somewhere(&mut past, &mut rng).await;
+        }
         for table in both(&name) {
             if rng.random_bool(0.4) {
                 expire_all(&past.subject.lake, &table).await.unwrap();
@@ -88,6 +93,16 @@ async fn maintenance_is_invisible(history: &History, course: &Course, world: Wor
         let then = *past.known.choose(&mut rng).unwrap();
         past.check(at_us, then).await;
     }
+}
+
+/// To any snapshot that is there. What the batches above it held is as if it had never come.
+async fn roll_back_somewhere(past: &mut Past, rng: &mut StdRng) {
+    let mirror = past.mirror().await;
+    let to = mirror.lineage().filter(|info| info.summary.contains_key(RECORD)).collect::<Vec<_>>();
+    let Some(to) = to.choose(rng).map(|info| info.version) else { return };
+    let request = RollbackRequest { goal: Goal::Snapshot(to), events: Events::Dropped, action: Action::Do };
+    let Some(done) = roll_back(&past.subject.lake, past.subject.pair.mirror.name(), &request).await.unwrap() else { return };
+    past.take_back(&done.rollback);
 }
 
 proptest! {

@@ -11,6 +11,7 @@ use crate::forgotten::Forgotten;
 use crate::format::{TableState, VersionId, VersionInfo};
 use crate::log_times::LogTimes;
 use crate::record::{ANCHOR, Baseline, BatchOrdinal, Kind, LOG, LogHeader, Record, own_header, own_record, records};
+use crate::rollbacks::Rollbacks;
 
 /// What is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +44,8 @@ pub struct Plan {
     pub at_us: i64,
     /// The last log batch that counts (V).
     pub upto: BatchOrdinal,
+    /// Those that had been made by then.
+    pub rollbacks: Rollbacks,
     /// The baseline of the moment's epoch.
     pub baseline: Epoch,
     /// What the residual folds onto.
@@ -90,7 +93,8 @@ pub fn plan_upto(mirror: &TableState, log: &Log<'_>, cut: &Cut, upto: Option<Bat
     ensure_known(mirror, cut)?;
     let header = header_by(log, cut.known_by_ms)?;
     let upto = upto.map_or(header.batch, |upto| upto.min(header.batch));
-    let epochs = epochs(mirror, &header, cut.known_by_ms)?;
+    let rollbacks = crate::record::log_header(log.state)?.rollbacks.known_at(upto);
+    let epochs = epochs(mirror, &header, &rollbacks, cut.known_by_ms)?;
     let answerable = answerable(&epochs, &header);
     let epoch = epochs.iter().rev().find(|epoch| epoch.from_us.is_some_and(|from| from <= cut.at_us));
     let Some(Opened { epoch, .. }) = epoch else { return Err(unanswerable(answerable, cut)) };
@@ -100,14 +104,14 @@ pub fn plan_upto(mirror: &TableState, log: &Log<'_>, cut: &Cut, upto: Option<Bat
     if !is_complete && cut.beyond == Beyond::Refuse {
         return Err(unanswerable(Answerable { until_us: complete_until_us, ..answerable }, cut));
     }
-    let base = nearest(mirror, epoch, upto, cut)?.unwrap_or_else(|| epoch.as_base());
-    Ok(Plan { at_us: cut.at_us, upto, baseline: epoch.clone(), base, answerable })
+    let base = nearest(mirror, epoch, upto, &rollbacks, cut)?.unwrap_or_else(|| epoch.as_base());
+    Ok(Plan { at_us: cut.at_us, upto, baseline: epoch.clone(), base, answerable, rollbacks })
 }
 
 /// The range of moments that a table answers by all that is known now.
 pub fn answerable_range(mirror: &TableState, log: &TableState) -> Result<Answerable> {
     let header = crate::record::log_header(log)?;
-    Ok(answerable(&epochs(mirror, &header, None)?, &header))
+    Ok(answerable(&epochs(mirror, &header, &header.rollbacks, None)?, &header))
 }
 
 impl Plan {
@@ -132,7 +136,7 @@ struct Opened {
 }
 
 /// All epochs by their first moments, oldest first. Of several baselines of one time the newest comes last.
-fn epochs(mirror: &TableState, header: &LogHeader, known_by_ms: Option<i64>) -> Result<Vec<Opened>> {
+fn epochs(mirror: &TableState, header: &LogHeader, rollbacks: &Rollbacks, known_by_ms: Option<i64>) -> Result<Vec<Opened>> {
     let tagged = mirror.refs.iter().filter(|(name, _)| name.starts_with(ANCHOR)).filter_map(|(_, tag)| mirror.info(tag.version));
     let mut baselines: Vec<&VersionInfo> = tagged.filter(|info| is_known(info, known_by_ms)).collect();
     // The tag of a baseline that was superseded since then names the one that did.
@@ -140,7 +144,8 @@ fn epochs(mirror: &TableState, header: &LogHeader, known_by_ms: Option<i64>) -> 
     baselines.sort_by_key(|info| info.committed_at_ms);
     let mut epochs = Vec::new();
     for info in baselines {
-        let Some(record) = own_record(info)?.filter(|record| record.kind == Kind::Baseline) else { continue };
+        let counts = |record: &Record| record.kind == Kind::Baseline && !rollbacks.take_back(info, record);
+        let Some(record) = own_record(info)?.filter(counts) else { continue };
         let from_us = record.baseline.until_us.or(record.baseline.at_us);
         epochs.push(Opened { epoch: Epoch { baseline: record.baseline, version: Some(info.version) }, from_us });
     }
@@ -184,9 +189,12 @@ fn answerable(epochs: &[Opened], header: &LogHeader) -> Answerable {
 }
 
 /// The newest snapshot of main, of this epoch, that holds nothing newer than the cut (DESIGN.md rule 12).
-fn nearest(mirror: &TableState, epoch: &Epoch, upto: BatchOrdinal, cut: &Cut) -> Result<Option<Base>> {
+fn nearest(mirror: &TableState, epoch: &Epoch, upto: BatchOrdinal, rollbacks: &Rollbacks, cut: &Cut) -> Result<Option<Base>> {
     for recorded in records(lineage_by(mirror, cut.known_by_ms)) {
         let (info, record) = recorded?;
+        if rollbacks.take_back(info, &record) {
+            continue;
+        }
         let fits =
             record.baseline == epoch.baseline && record.folded <= upto && record.event_time_max_us.is_none_or(|newest| newest <= cut.at_us);
         // Below it are snapshots of a baseline of the same time that this one superseded.
@@ -206,7 +214,7 @@ fn is_known(info: &VersionInfo, known_by_ms: Option<i64>) -> bool {
 }
 
 /// The header of the newest log batch that was committed by then.
-fn header_by(log: &Log<'_>, known_by_ms: Option<i64>) -> Result<LogHeader> {
+pub(crate) fn header_by(log: &Log<'_>, known_by_ms: Option<i64>) -> Result<LogHeader> {
     let Log { state: log, times } = log;
     let Some(by) = known_by_ms else { return crate::record::log_header(log) };
     for info in log.lineage().filter(|info| info.committed_at_ms <= by) {

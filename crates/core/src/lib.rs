@@ -22,6 +22,7 @@ pub mod partition;
 pub mod place;
 pub mod positions;
 pub mod record;
+pub mod rollbacks;
 pub mod schema;
 pub mod sequence;
 pub mod table;

@@ -26,7 +26,7 @@ pub enum Place {
 
 /// Decides by the baselines that tags name, and by what is folded and logged.
 pub fn place(mirror: &TableState, log: &LogHeader, at: DumpMoment) -> Result<Place> {
-    for baseline in baselines(mirror) {
+    for baseline in baselines(mirror, log) {
         if baseline?.at_us > Some(at.at_us) {
             return Ok(Place::Past);
         }
@@ -37,11 +37,14 @@ pub fn place(mirror: &TableState, log: &LogHeader, at: DumpMoment) -> Result<Pla
 }
 
 /// The baselines of known times that tags name.
-fn baselines(mirror: &TableState) -> impl Iterator<Item = Result<Baseline>> {
+fn baselines(mirror: &TableState, log: &LogHeader) -> impl Iterator<Item = Result<Baseline>> {
     let anchors = mirror.refs.iter().filter(|(tag, _)| tag.starts_with(BASELINE_TAG));
-    anchors.filter_map(|(_, anchor)| own_record(mirror.info(anchor.version)?).transpose()).filter_map(|record| match record {
-        Ok(record) => (record.kind == Kind::Baseline).then_some(Ok(record.baseline)),
-        Err(error) => Some(Err(error)),
+    anchors.filter_map(|(_, anchor)| {
+        let info = mirror.info(anchor.version)?;
+        match own_record(info).transpose()? {
+            Ok(record) => (record.kind == Kind::Baseline && !log.rollbacks.take_back(info, &record)).then_some(Ok(record.baseline)),
+            Err(error) => Some(Err(error)),
+        }
     })
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::change::{ChangeBatch, Op};
 use crate::error::{Error, Result};
 use crate::format::{TableState, VersionInfo};
+use crate::rollbacks::Rollbacks;
 use crate::sequence::{Domain, SequenceMax, position_of};
 
 /// Summary and table property of a mirror's [`Record`].
@@ -35,6 +36,8 @@ pub enum Kind {
     Baseline,
     Merge,
     Compaction,
+    /// The rows of an older snapshot, which a new lineage goes on from.
+    Rollback,
 }
 
 /// The state that a mirror's events fold onto.
@@ -127,6 +130,8 @@ pub struct LogHeader {
     /// The newest complete run of snapshot reads.
     #[serde(default)]
     pub run: Option<SnapshotRun>,
+    #[serde(default)]
+    pub rollbacks: Rollbacks,
     pub counts: LogCounts,
 }
 
@@ -183,6 +188,12 @@ pub fn record_of(state: &TableState) -> Result<Option<Record>> {
         }
     }
     Ok(None)
+}
+
+/// The newest lineage that a mirror is known to have had, whoever wrote to it last.
+pub fn newest_lineage(state: &TableState) -> Result<u64> {
+    let newest = state.properties.get(RECORD).map(|json| parse::<Record>(json, "record of a mirror")).transpose()?;
+    Ok(newest.map_or(1, |record| record.lineage))
 }
 
 /// Those snapshots of a lineage that have a record, newest first, each with its record. A snapshot that keeps the rows of

@@ -230,7 +230,7 @@ async fn without_repeats(
         .map(|row| (domains.value(row), sequences.value(row)))
         .filter(|(d, s)| header.sequence_max.may_hold(d, s))
         .collect();
-    let logged = if suspects.is_empty() { HashSet::new() } else { logged_already(lake, changelog, base, &suspects).await? };
+    let logged = if suspects.is_empty() { HashSet::new() } else { logged_already(lake, changelog, base, &header, &suspects).await? };
     let mut seen = HashSet::with_capacity(events.len());
     let keep: BooleanArray = (0..events.len())
         .map(|row| {
@@ -245,28 +245,36 @@ async fn without_repeats(
     Ok((ChangeBatch::try_new(filter_record_batch(events.batch(), &keep)?)?, repeated as u64))
 }
 
-/// Those of the identities that the changelog holds. Reads two columns of the files whose bounds reach them.
+/// Those of the identities that the changelog holds in batches that count. Reads three columns of the files whose bounds reach them.
 async fn logged_already(
     lake: &Lake,
     changelog: &Arc<dyn TableFormat>,
     base: &TableState,
+    header: &LogHeader,
     suspects: &HashSet<(&str, &str)>,
 ) -> Result<HashSet<(String, String)>> {
     let first = suspects.iter().map(|(_, sequence)| *sequence).min().unwrap_or_default().to_owned();
     let last = suspects.iter().map(|(_, sequence)| *sequence).max().unwrap_or_default().to_owned();
     let files = changelog.data_files(base, &SequenceRange { first, last }).await?;
-    let columns = columns_by_name(base, [DOMAIN, SEQUENCE].into_iter())?;
+    let columns = columns_by_name(base, [DOMAIN, SEQUENCE, BATCH].into_iter())?;
     let mut found = HashSet::new();
     for file in files {
         let opened = lake.files.open_data_file(base, &file).await?;
         let mut batches = opened.read(&columns, Rows::All, 1 << 16).await?;
         while let Some(batch) = batches.try_next().await? {
             let (domains, sequences) = (text(&batch, 0)?, text(&batch, 1)?);
-            let identities = domains.iter().flatten().zip(sequences.iter().flatten());
+            let counts: Vec<bool> = ordinals(&batch, 2)?.values().iter().map(|batch| !header.rollbacks.void(*batch)).collect();
+            let identities = domains.iter().flatten().zip(sequences.iter().flatten()).zip(counts);
+            let identities = identities.filter(|(_, counts)| *counts).map(|(identity, _)| identity);
             found.extend(identities.filter(|identity| suspects.contains(identity)).map(|(d, s)| (d.to_owned(), s.to_owned())));
         }
     }
     Ok(found)
+}
+
+fn ordinals(batch: &RecordBatch, column: usize) -> Result<&Int64Array> {
+    use arrow::array::AsArray;
+    batch.column(column).as_primitive_opt().ok_or_else(|| Error::corrupt("a changelog's `_batch` is no number"))
 }
 
 fn text(batch: &RecordBatch, column: usize) -> Result<&arrow::array::StringArray> {

@@ -86,6 +86,7 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::Baseline => "baseline",
         Kind::Merge => "merge",
         Kind::Compaction => "compaction",
+        Kind::Rollback => "rollback",
     }
 }
 

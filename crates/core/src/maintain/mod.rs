@@ -1,5 +1,6 @@
 //! Upkeep of tables, planned: from a state, a policy and now to what is to be done. `waterline-engine` carries it out.
 
 pub mod expire;
+pub mod rollback;
 pub mod root;
 pub mod vacuum;

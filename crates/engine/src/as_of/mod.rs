@@ -141,7 +141,7 @@ impl AsOf {
 
     /// Events between a plan's base and a moment, at most.
     pub(crate) async fn events_until(&self, plan: &Plan, until_us: i64) -> Result<u64> {
-        let window = Window { until_us: Some(until_us), ..Window::since(&plan.baseline.baseline, plan.upto) };
+        let window = Window { until_us: Some(until_us), ..Window::since(&plan.baseline.baseline, plan.upto, &plan.rollbacks) };
         self.past().events_in(plan, &window).await
     }
 
@@ -202,7 +202,7 @@ impl AsOf {
 
     /// The events of the epoch up to the moment.
     pub(crate) fn window(&self) -> Window {
-        Window { until_us: Some(self.plan.at_us), ..Window::since(&self.plan.baseline.baseline, self.plan.upto) }
+        Window { until_us: Some(self.plan.at_us), ..Window::since(&self.plan.baseline.baseline, self.plan.upto, &self.plan.rollbacks) }
     }
 }
 

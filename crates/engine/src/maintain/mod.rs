@@ -3,6 +3,7 @@
 mod delete;
 pub mod expire;
 mod needed;
+pub mod rollback;
 pub mod vacuum;
 
 /// Whether a plan is carried out.

@@ -7,6 +7,7 @@ mod keyed;
 mod lineage;
 mod refold;
 mod rewrite;
+pub(crate) mod rollback;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -93,6 +94,11 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
             Some(batch) => Log { header: batch.header.clone(), state: None },
             None => Log::read(&pair.changelog).await?,
         };
+        if let Some(rollback) = log.header.rollbacks.pending(&record) {
+            rollback::go_back(lake, pair, &base, rollback).await?;
+            lost += 1;
+            continue;
+        }
         // A batch of progress alone makes no snapshot, unless it completes a run.
         let has_news = log.header.last_with_events > record.folded;
         let new_run = log.header.run.as_ref().filter(|run| record.precedes(run));

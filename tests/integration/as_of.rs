@@ -74,6 +74,8 @@ pub(crate) struct Past {
     pub(crate) subject: Subject,
     /// In the order in which they were loaded.
     baselines: Vec<Baseline>,
+    /// When each was committed, in milliseconds.
+    loaded_ms: Vec<i64>,
     pub(crate) known: Vec<Known>,
     /// Whether events were folded onto nothing, so that the table is known before its first dump.
     began_empty: bool,
@@ -83,7 +85,8 @@ impl Past {
     pub(crate) async fn new(history: &History, world: World, catalog: Arc<dyn Catalog>) -> Self {
         world.clock.tick_us(1_000);
         let subject = Subject::of(history, &world, catalog, &[]).await;
-        let mut past = Self { subject, baselines: vec![history.baseline.clone()], known: Vec::new(), began_empty: true };
+        let mut past =
+            Self { subject, baselines: vec![history.baseline.clone()], loaded_ms: vec![i64::MIN], known: Vec::new(), began_empty: true };
         past.remember();
         past
     }
@@ -109,6 +112,7 @@ impl Past {
         }
         self.subject.load(&baseline, "waterline/baseline-second").await;
         self.baselines.push(baseline);
+        self.loaded_ms.push(self.mirror().await.current().unwrap().committed_at_ms);
         self.remember();
     }
 
@@ -118,8 +122,8 @@ impl Past {
         self.subject.batches[first_void..].iter_mut().for_each(Vec::clear);
         // The changelog tells of it in a batch of its own.
         self.subject.batches.push(Vec::new());
-        let loaded = self.known.iter().filter(|known| known.by_ms < rollback.to_ms).map(|known| known.baselines).max();
-        self.baselines.truncate(loaded.unwrap_or(1).max(1));
+        self.loaded_ms.retain(|loaded_ms| *loaded_ms <= rollback.to_ms);
+        self.baselines.truncate(self.loaded_ms.len());
         self.known.clear();
         self.remember();
     }

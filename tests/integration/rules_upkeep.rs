@@ -10,6 +10,7 @@ use waterline_testkit::faults::Phase;
 
 use crate::rules::{Table, create, delete, update};
 use crate::rules_as_of::{as_logged, moment, rows_at};
+use crate::upkeep::until_crash;
 
 async fn taken_back(table: &Table, goal: Goal, events: Events) -> Option<RolledBack> {
     roll_back(&table.lake, &Table::name(), &RollbackRequest { goal, events, action: Action::Do }).await.unwrap()
@@ -135,7 +136,7 @@ async fn rule_22_a_rollback_that_dies_is_ended_by_the_next_merge_or_was_none() {
         let faults = table.world.faults.clone();
         faults.set_crash(faults.step_count() + step, Phase::After);
         let request = RollbackRequest { goal: Goal::CommittedBy(good_ms), events: Events::Dropped, action: Action::Do };
-        let _ = roll_back(&table.lake, &Table::name(), &request).await;
+        until_crash(&table.world, roll_back(&table.lake, &Table::name(), &request)).await;
         faults.restart();
         let table = Table::over(&table.world);
         let read = rows_at(&table, as_logged(20)).await;

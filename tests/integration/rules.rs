@@ -53,6 +53,11 @@ impl Table {
         Self { lake: Lake::new(catalog, world.env.clone()), world: world.clone(), key: "PRIMARY KEY (id)", landed: 0 }
     }
 
+    /// The same, where files have landed.
+    pub(crate) fn over_landed(other: &Self) -> Self {
+        Self { landed: other.landed, ..Self::over(&other.world) }
+    }
+
     pub(crate) async fn land(&mut self, lines: &[String]) {
         self.landed += 1;
         let (store, path) = self.world.stores.resolve(&format!("{LANDING}{:03}.jsonl", self.landed)).unwrap();

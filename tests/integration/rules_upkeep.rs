@@ -2,14 +2,19 @@
 
 use waterline_core::as_of::Cut;
 use waterline_core::error::ErrorKind;
+use waterline_core::maintain::retention::{Keep, Retention};
 use waterline_core::record::Kind;
 use waterline_engine::ingest::Mode;
+use waterline_engine::lake::Limits;
 use waterline_engine::maintain::Action;
 use waterline_engine::maintain::rollback::{Events, Goal, RollbackRequest, RolledBack, roll_back};
+use waterline_engine::maintain::trim::{TrimRequest, Trimmed, trim};
+use waterline_testkit::cell::Cell;
 use waterline_testkit::faults::Phase;
+use waterline_testkit::files::read_rows;
 
-use crate::rules::{Table, create, delete, update};
-use crate::rules_as_of::{as_logged, moment, rows_at};
+use crate::rules::{Table, create, delete, seconds, update};
+use crate::rules_as_of::{as_logged, at, moment, refused, rows_at};
 use crate::upkeep::until_crash;
 
 async fn taken_back(table: &Table, goal: Goal, events: Events) -> Option<RolledBack> {
@@ -151,4 +156,168 @@ async fn rule_22_a_rollback_that_dies_is_ended_by_the_next_merge_or_was_none() {
         }
     }
     assert!(ended > 0 && was_none > 0, "{ended} {was_none}");
+}
+
+const HOUR: u64 = 3_600;
+/// From 2023-11-15T00:00:00Z to the second that the histories begin at.
+const MIDNIGHT: u64 = 6_400;
+
+/// A policy that keeps two days of events and then midnights for a while.
+fn policy(keep_daily: Keep) -> Retention {
+    let day_us = 24 * HOUR as i64 * 1_000_000;
+    Retention { keep_within_us: 2 * day_us, keep_daily, keep_monthly: Keep::Never, timezone: "UTC".parse().unwrap() }
+}
+
+async fn trimmed(table: &Table, retention: Retention, action: Action) -> Trimmed {
+    trim(&table.lake, &Table::name(), &TrimRequest { retention, limits: Limits::default(), action }).await.unwrap()
+}
+
+/// A row for each hour of six days, with one row that changes all the time, complete to the end.
+async fn hourly() -> Table {
+    let mut table = Table::new();
+    table.world.clock.set_us(seconds(6 * 24 * HOUR));
+    table.world.clock.tick_us(1);
+    table.load("id,a,b\n1,dumped,x\n", moment(0)).await;
+    for day in 0..6 {
+        let of_hour = |hour| [update(hour * HOUR, 1, &format!("hour {hour}"), "x"), create(hour * HOUR + 1, hour + 100, "new", "x")];
+        table.take(&(day * 24..(day + 1) * 24).filter(|hour| *hour > 0).flat_map(of_hour).collect::<Vec<_>>()).await;
+    }
+    table.job(Mode::Merge, Some(seconds(6 * 24 * HOUR))).await.unwrap();
+    table
+}
+
+/// Midnights of the history, in its seconds.
+fn midnight(day: u64) -> u64 {
+    MIDNIGHT + day * 24 * HOUR
+}
+
+#[tokio::test]
+async fn rule_21_a_trim_keeps_what_the_policy_says() {
+    let mut table = hourly().await;
+    let moments = [midnight(0), midnight(1) - HOUR, midnight(3), midnight(3) + 5, midnight(4), 6 * 24 * HOUR];
+    let mut before = Vec::new();
+    for second in moments {
+        before.push(rows_at(&table, at(second)).await);
+    }
+    let now = table.rows().await;
+    let retention = policy(Keep::ForUs(4 * 24 * HOUR as i64 * 1_000_000));
+    let plan = trimmed(&table, retention, Action::Plan).await;
+    assert_eq!(plan.unanswerable, Some((seconds(0), seconds(midnight(3)))));
+    assert_eq!(plan.kept, [2, 3].map(|day| seconds(midnight(day))));
+    assert_eq!(rows_at(&table, at(midnight(1) - HOUR)).await, before[1], "a plan changes nothing");
+    let done = trimmed(&table, retention, Action::Do).await;
+    assert_eq!(done, plan);
+    assert!(done.events > 100 && done.files > 0, "{done:?}");
+
+    let log = rows_of_changelog(&table).await;
+    assert!(log.iter().all(|time| *time > seconds(midnight(3))), "all older events are gone");
+    assert_eq!(table.record().await.baseline.at_us, Some(seconds(midnight(3))));
+    assert_eq!(table.rows().await, now);
+    for (second, rows) in moments.into_iter().zip(&before) {
+        match second {
+            second if second >= midnight(3) => assert_eq!(rows_at(&table, at(second)).await, *rows, "{second}"),
+            second => assert!(refused(&table, at(second)).await.contains("answerable from 2023-11-18T00:00:00"), "{second}"),
+        }
+    }
+    let kept = rows_at(&table, at(midnight(2))).await;
+    assert!(kept.contains(&"1 hour 49 x".to_owned()), "{kept:?}");
+    refused(&table, at(midnight(2) + 1)).await;
+    // What came before and is not known any more as it was known then is not answered.
+    let by = table.mirror().await.history[2].committed_at_ms;
+    refused(&table, Cut { known_by_ms: Some(by), ..at(midnight(4)) }).await;
+    let known_now = table.lake.env.clock.now_ms();
+    assert_eq!(rows_at(&table, Cut { known_by_ms: Some(known_now), ..at(midnight(4)) }).await, before[4]);
+    // Nothing more is due, until it is: then the oldest midnight goes.
+    assert!(trimmed(&table, retention, Action::Do).await.is_empty());
+    table.world.clock.advance_us(24 * HOUR as i64 * 1_000_000);
+    assert_eq!(trimmed(&table, retention, Action::Plan).await.dropped, [seconds(midnight(2))]);
+    assert_eq!(trimmed(&table, retention, Action::Do).await.dropped, [seconds(midnight(2))]);
+    refused(&table, at(midnight(2))).await;
+    assert_eq!(rows_at(&table, at(midnight(4))).await, before[4]);
+
+    // Later arrivals of the time before are counted, and never applied.
+    let read = table.take(&[update(midnight(2), 1, "too late", "x"), update(midnight(4), 100 + 30, "late", "x")]).await;
+    assert_eq!(read.events_logged, 1);
+    assert_eq!(table.log_header().await.counts.too_late, 1);
+    let late = rows_at(&table, as_logged(midnight(4))).await;
+    assert!(late.contains(&"130 late x".to_owned()) && !late.iter().any(|row| row.contains("too late")), "{late:?}");
+    assert_eq!(table.rows().await.len(), now.len());
+    assert!(table.rows().await.contains(&"130 late x".to_owned()));
+}
+
+async fn rows_of_changelog(table: &Table) -> Vec<i64> {
+    let changelog = table.lake.table(&Table::name().changelog()).await.unwrap();
+    let rows = read_rows(&table.lake.env, changelog.as_ref(), &changelog.head().await.unwrap()).await.unwrap();
+    let time = |row: &waterline_testkit::cell::Row| match row["_event_time"] {
+        Cell::Int(time) => time,
+        ref other => panic!("{other:?}"),
+    };
+    rows.iter().map(time).collect()
+}
+
+#[tokio::test]
+async fn rule_21_the_cut_is_clean_or_moves_to_where_it_is() {
+    let mut table = Table::new();
+    table.world.clock.set_us(seconds(6 * 24 * HOUR));
+    table.load("id,a,b\n1,dumped,x\n", moment(0)).await;
+    // Of the time before the cut, and in the source's order after an event of the time after it.
+    let straying = update(midnight(3) - 60, 1, "strays", "x")
+        .replace(&format!("\\\"{}\\\"", midnight(3) - 60), &format!("\\\"{}\\\"", midnight(4) + 1));
+    table.take(&[update(midnight(3) - 70, 1, "early", "x"), update(midnight(4), 1, "after", "x"), straying]).await;
+    table.job(Mode::Merge, Some(seconds(6 * 24 * HOUR))).await.unwrap();
+    assert_eq!(table.rows().await, ["1 strays x"]);
+    let done = trimmed(&table, policy(Keep::Never), Action::Do).await;
+    assert_eq!((done.unanswerable, done.events), (Some((seconds(0), seconds(midnight(3) - 60) - 1)), 1));
+    assert_eq!(table.rows().await, ["1 strays x"]);
+    for (second, row) in [(midnight(3) - 60, "1 strays x"), (midnight(4), "1 strays x")] {
+        assert_eq!(rows_at(&table, at(second)).await, [row], "{second}");
+    }
+}
+
+#[tokio::test]
+async fn rule_21_nothing_is_trimmed_above_the_watermark() {
+    let mut table = Table::new();
+    table.world.clock.set_us(seconds(6 * 24 * HOUR));
+    table.load("id,a,b\n1,dumped,x\n", moment(0)).await;
+    table.take(&[update(10, 1, "ten", "x"), update(midnight(1), 1, "day", "x")]).await;
+    table.job(Mode::Merge, Some(seconds(100))).await.unwrap();
+    let before = table.log_header().await.watermark_us;
+    let done = trimmed(&table, policy(Keep::Never), Action::Do).await;
+    assert!(done.unanswerable.is_none_or(|(_, until)| Some(until) <= before), "{done:?} {before:?}");
+    assert_eq!(table.rows().await, ["1 day x"]);
+}
+
+#[tokio::test]
+async fn rule_21_a_trim_that_dies_anywhere_is_ended_by_the_next_merge_or_was_none() {
+    let retention = policy(Keep::Forever);
+    let undisturbed = short().await;
+    let first = undisturbed.world.faults.step_count();
+    trimmed(&undisturbed, retention, Action::Do).await;
+    let steps = undisturbed.world.faults.step_count() - first;
+    for step in (0..steps).step_by(5) {
+        let table = short().await;
+        let (now, kept) = (table.rows().await, rows_at(&table, at(midnight(4))).await);
+        let faults = table.world.faults.clone();
+        faults.set_crash(faults.step_count() + step, Phase::After);
+        let request = TrimRequest { retention, limits: Limits::default(), action: Action::Do };
+        until_crash(&table.world, trim(&table.lake, &Table::name(), &request)).await;
+        faults.restart();
+        let mut table = Table::over_landed(&table);
+        assert_eq!(rows_at(&table, at(midnight(4))).await, kept, "step {step}");
+        table.take(&[create(midnight(4) - 5, 50, "late", "x")]).await;
+        assert_eq!(table.rows().await.len(), now.len() + 1, "step {step}");
+        trimmed(&table, retention, Action::Do).await;
+        assert_eq!(rows_at(&table, at(midnight(4))).await.len(), kept.len() + 1, "step {step}");
+        assert_eq!(table.record().await.baseline.at_us, Some(seconds(midnight(3))), "step {step}");
+    }
+}
+
+/// A few events around the cut.
+async fn short() -> Table {
+    let mut table = Table::new();
+    table.world.clock.set_us(seconds(6 * 24 * HOUR));
+    table.load("id,a,b\n1,dumped,x\n", moment(0)).await;
+    table.take(&[update(HOUR, 1, "early", "x"), create(midnight(2), 2, "two", "x"), update(midnight(4), 1, "after", "x")]).await;
+    table.job(Mode::Merge, Some(seconds(6 * 24 * HOUR))).await.unwrap();
+    table
 }

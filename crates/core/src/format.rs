@@ -239,6 +239,12 @@ pub struct DataFile {
     pub inner: Arc<dyn Any + Send + Sync>,
 }
 
+impl DataFile {
+    pub fn bounds_of(&self, column: &str) -> Option<&Bounds> {
+        self.summary.bounds.get(column)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteState {
     None,

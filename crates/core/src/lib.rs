@@ -29,4 +29,5 @@ pub mod table;
 pub mod tag;
 pub mod text;
 pub mod transactions;
+pub mod trim;
 pub mod value;

@@ -3,7 +3,8 @@
 use crate::error::Result;
 use crate::format::TableState;
 use crate::moments::DumpMoment;
-use crate::record::{Baseline, Kind, LogHeader, own_record, record_of};
+use crate::record::{ANCHOR, Baseline, Kind, LogHeader, own_record, record_of};
+use crate::trim::is_kept_tag;
 
 /// How the tags of baselines of a known time begin; the time in microseconds follows.
 const BASELINE_TAG: &str = "waterline/baseline-";
@@ -38,7 +39,8 @@ pub fn place(mirror: &TableState, log: &LogHeader, at: DumpMoment) -> Result<Pla
 
 /// The baselines of known times that tags name.
 fn baselines(mirror: &TableState, log: &LogHeader) -> impl Iterator<Item = Result<Baseline>> {
-    let anchors = mirror.refs.iter().filter(|(tag, _)| tag.starts_with(BASELINE_TAG));
+    let counts = |tag: &str| !is_kept_tag(tag) || log.trimmed.is_some_and(|trim| trim.keeps_tag(tag));
+    let anchors = mirror.refs.iter().filter(move |(tag, _)| tag.starts_with(ANCHOR) && counts(tag));
     anchors.filter_map(|(_, anchor)| {
         let info = mirror.info(anchor.version)?;
         match own_record(info).transpose()? {

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::format::{TableState, VersionInfo};
 use crate::rollbacks::Rollbacks;
 use crate::sequence::{Domain, SequenceMax, position_of};
+use crate::trim::Trim;
 
 /// Summary and table property of a mirror's [`Record`].
 pub const RECORD: &str = "waterline.record";
@@ -38,6 +39,8 @@ pub enum Kind {
     Compaction,
     /// The rows of an older snapshot, which a new lineage goes on from.
     Rollback,
+    /// The rows of its parent, on the baseline of a trim.
+    Trim,
 }
 
 /// The state that a mirror's events fold onto.
@@ -132,6 +135,8 @@ pub struct LogHeader {
     pub run: Option<SnapshotRun>,
     #[serde(default)]
     pub rollbacks: Rollbacks,
+    #[serde(default)]
+    pub trimmed: Option<Trim>,
     pub counts: LogCounts,
 }
 
@@ -174,6 +179,9 @@ pub struct LogCounts {
     /// events were logged, or nothing names it: a moment may show it in part (DESIGN.md rule 16).
     #[serde(default)]
     pub torn: u64,
+    /// Events that came after those of their time had been trimmed.
+    #[serde(default)]
+    pub too_late: u64,
 }
 
 /// The record of a mirror's state: of its snapshot, or of the nearest ancestor below snapshots that keep the rows.
@@ -214,7 +222,8 @@ pub(crate) fn records<'a>(lineage: impl Iterator<Item = &'a VersionInfo>) -> imp
     })
 }
 
-pub(crate) fn own_record(info: &VersionInfo) -> Result<Option<Record>> {
+/// The record of a mirror that a snapshot itself has.
+pub fn own_record(info: &VersionInfo) -> Result<Option<Record>> {
     info.summary.get(RECORD).map(|json| parse(json, "record of a mirror snapshot")).transpose()
 }
 

@@ -75,7 +75,9 @@ pub enum Logged {
 /// Appends a batch. Every attempt checks that the changelog still stands where the batch was read from.
 pub async fn log(lake: &Lake, changelog: &Arc<dyn TableFormat>, entry: &LogEntry) -> Result<Logged> {
     let mut base = changelog.head().await?;
-    let (events, repeated) = without_repeats(lake, changelog, &base, &entry.events).await?;
+    let (events, too_late) = without_too_late(&log_header(&base)?, &entry.events)?;
+    let (events, repeated) = without_repeats(lake, changelog, &base, &events).await?;
+    let left_out = LeftOut { repeated, too_late };
     for _ in 0..MAX_ATTEMPTS {
         let parent = log_header(&base)?;
         if parent.batch != entry.planned_on.batch {
@@ -86,7 +88,7 @@ pub async fn log(lake: &Lake, changelog: &Arc<dyn TableFormat>, entry: &LogEntry
         let mut writer = DataWriter::new(&lake.env, &base)?;
         writer.write(batch.batch()).await?;
         let add = writer.finish().await?;
-        let header = next_header(&parent, &batch, entry, repeated, write_positions(lake, &base, entry).await?)?;
+        let header = next_header(&parent, &batch, entry, left_out, write_positions(lake, &base, entry).await?)?;
         let json = header.to_json()?;
         let commit = Commit {
             commit_id: lake.env.ids.uuid().to_string(),
@@ -118,7 +120,20 @@ pub async fn log(lake: &Lake, changelog: &Arc<dyn TableFormat>, entry: &LogEntry
     Err(given_up(changelog))
 }
 
-fn next_header(parent: &LogHeader, events: &ChangeBatch, entry: &LogEntry, repeated: u64, positions: Option<String>) -> Result<LogHeader> {
+/// Events that are not logged.
+#[derive(Clone, Copy)]
+struct LeftOut {
+    repeated: u64,
+    too_late: u64,
+}
+
+fn next_header(
+    parent: &LogHeader,
+    events: &ChangeBatch,
+    entry: &LogEntry,
+    left_out: LeftOut,
+    positions: Option<String>,
+) -> Result<LogHeader> {
     let mut header = parent.clone();
     header.batch = parent.batch.next();
     if !events.is_empty() {
@@ -132,7 +147,8 @@ fn next_header(parent: &LogHeader, events: &ChangeBatch, entry: &LogEntry, repea
     header.counts.events += events.len() as u64;
     header.counts.truncates += (0..events.len()).filter(|row| events.ops().value(*row) == Op::Truncate.as_str()).count() as u64;
     header.counts.continued_rows += (0..events.len()).filter(|row| events.continues_row(*row)).count() as u64;
-    header.counts.repeated += repeated;
+    header.counts.repeated += left_out.repeated;
+    header.counts.too_late += left_out.too_late;
     header.counts.quarantined += entry.quarantined;
     header.counts.torn += entry.torn.min(events.len() as u64);
     if let Some(watermark) = parent.watermark_us {
@@ -215,6 +231,14 @@ fn numbered(events: &ChangeBatch, ordinal: BatchOrdinal, ingested_at_us: i64) ->
         })
         .collect();
     ChangeBatch::try_new(RecordBatch::try_new(batch.schema(), columns)?)
+}
+
+/// Leaves out events whose time has been trimmed (DESIGN.md rule 21). They may even have been logged once: that cannot be told any more.
+fn without_too_late(header: &LogHeader, events: &ChangeBatch) -> Result<(ChangeBatch, u64)> {
+    let Some(trim) = header.trimmed else { return Ok((events.clone(), 0)) };
+    let keep: BooleanArray = events.event_times().values().iter().map(|time| Some(*time > trim.until_us)).collect();
+    let too_late = (keep.len() - keep.true_count()) as u64;
+    Ok((ChangeBatch::try_new(filter_record_batch(events.batch(), &keep)?)?, too_late))
 }
 
 /// Leaves out events that the changelog holds already, or that come twice in the batch (DESIGN.md rule 2).

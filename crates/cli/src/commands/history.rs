@@ -87,6 +87,7 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::Merge => "merge",
         Kind::Compaction => "compaction",
         Kind::Rollback => "rollback",
+        Kind::Trim => "trim",
     }
 }
 

@@ -38,10 +38,14 @@ pub fn plan(mirror: &TableState, log: &Log<'_>, goal: Goal, events: Events) -> R
     let above = match record.kind {
         // Nothing is folded onto a new baseline yet, although much may be logged.
         Kind::Baseline => header_by(log, Some(to.committed_at_ms))?.batch.max(record.folded),
-        Kind::Merge | Kind::Compaction | Kind::Rollback => record.folded,
+        Kind::Merge | Kind::Compaction | Kind::Rollback | Kind::Trim => record.folded,
     };
     if mirror.version == Some(to.version) && above >= now.last_with_events {
         return Ok(None);
+    }
+    if now.trimmed.is_some_and(|trim| above < trim.settled) {
+        let error = Error::new(ErrorKind::NotAnswerable, "the changelog was trimmed since then, and its oldest events are gone");
+        return Err(error.with("snapshot", to.version.0));
     }
     let newest = newest_lineage(mirror)?.max(now.rollbacks.newest_lineage().unwrap_or(0));
     let rollback = Rollback { lineage: newest + 1, above, upto: now.batch, to: to.version, to_ms: to.committed_at_ms };

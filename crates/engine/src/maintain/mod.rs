@@ -4,6 +4,7 @@ mod delete;
 pub mod expire;
 mod needed;
 pub mod rollback;
+pub mod trim;
 pub mod vacuum;
 
 /// Whether a plan is carried out.

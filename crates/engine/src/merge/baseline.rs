@@ -14,6 +14,7 @@ use waterline_core::place::anchor_of;
 use waterline_core::record::{Baseline, Kind, RECORD, Record, RunBaseline, SnapshotRun, log_header, newest_lineage};
 use waterline_core::rollbacks::Rollbacks;
 use waterline_core::sequence::position_of;
+use waterline_core::trim::Trim;
 use waterline_core::value::Value;
 
 use super::Pair;
@@ -53,6 +54,16 @@ pub(crate) async fn adopt(lake: &Lake, mirror: &Arc<dyn TableFormat>, base: &Tab
     let baseline = Baseline { at_us, until_us: None, anchor: Some(anchor), run: None };
     let record = Record { kind: Kind::Baseline, lineage, baseline, ..Record::initial() };
     commit(lake, mirror, base, &record, BaselineRows::Kept).await
+}
+
+/// Late events fold onto the baseline of a trim from now on. The rows stay, since everything that was trimmed is in them.
+pub(super) async fn follow(lake: &Lake, pair: &Pair, base: &TableState, record: &Record, trim: &Trim) -> Result<()> {
+    if record.folded < trim.settled {
+        let error = Error::corrupt("the changelog was trimmed although its events had not all been merged");
+        return Err(error.with("table", pair.mirror.name()).with("merged up to batch", record.folded.0));
+    }
+    let record = Record { kind: Kind::Trim, baseline: trim.baseline(), ..record.clone() };
+    commit(lake, &pair.mirror, base, &record, BaselineRows::FoldedUpon).await
 }
 
 /// What a baseline does to the rows of the table.

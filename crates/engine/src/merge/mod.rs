@@ -99,6 +99,11 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
             lost += 1;
             continue;
         }
+        if let Some(trim) = log.header.trimmed.filter(|trim| trim.is_ahead_of(&record)) {
+            baseline::follow(lake, pair, &base, &record, &trim).await?;
+            lost += 1;
+            continue;
+        }
         // A batch of progress alone makes no snapshot, unless it completes a run.
         let has_news = log.header.last_with_events > record.folded;
         let new_run = log.header.run.as_ref().filter(|run| record.precedes(run));

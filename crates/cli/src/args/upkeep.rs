@@ -1,4 +1,4 @@
-//! Arguments of `expire` and `vacuum`.
+//! Arguments of `expire`, `vacuum`, `rollback` and `maintain`.
 
 use clap::Args;
 
@@ -37,4 +37,36 @@ pub(crate) struct CareArgs {
     /// Do it also where less than 24 hours are kept, a job seems to be writing, or more than 20 % of the files would go
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "goal", required = true, multiple = false, args = ["snapshot", "committed_by"])]
+pub(crate) struct RollbackArgs {
+    /// The table, as NAMESPACE.TABLE
+    pub(crate) table: String,
+    /// Go back to this snapshot: its id, or the name of a tag
+    #[arg(long, value_name = "ID|TAG")]
+    pub(crate) snapshot: Option<String>,
+    /// Go back to the newest snapshot that was committed by this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) committed_by: Option<String>,
+    /// Let the next job read the events again that are taken back; else they never count
+    #[arg(long)]
+    pub(crate) replay: bool,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Time zone of a moment that is written without an offset
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) timezone: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MaintainArgs {
+    /// Tables, as NAMESPACE.TABLE; `*` stands for any text [default: all]
+    #[arg(value_name = "TABLE")]
+    pub(crate) tables: Vec<String>,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }

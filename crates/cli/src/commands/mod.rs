@@ -11,8 +11,10 @@ mod files;
 mod history;
 mod init;
 mod load;
+mod maintain;
 mod quarantine;
 mod query;
+mod rollback;
 mod status;
 mod sync;
 mod tag;
@@ -46,6 +48,8 @@ pub(crate) async fn dispatch(Cli { global, command }: Cli, host: &mut Host) -> R
         Command::Quarantine(args) => quarantine::run(&mut context(host), &args).await,
         Command::Expire(args) => expire::run(&mut context(host), &args).await,
         Command::Vacuum(args) => vacuum::run(&mut context(host), &args).await,
+        Command::Rollback(args) => rollback::run(&mut context(host), &args).await,
+        Command::Maintain(args) => maintain::run(&mut context(host), &args).await,
         Command::Demo(args) => demo::run(host, &global, &args).await,
     }
 }

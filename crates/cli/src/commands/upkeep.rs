@@ -24,11 +24,13 @@ pub(super) struct Step {
     pub(super) files: u64,
     pub(super) bytes: u64,
     pub(super) rows: u64,
+    /// Whether it changes anything.
+    pub(super) is_something: bool,
 }
 
 impl Step {
     pub(super) fn of(table: &TableName, step: &'static str, what: impl Into<String>) -> Self {
-        Self { table: table.clone(), step, what: what.into(), files: 0, bytes: 0, rows: 0 }
+        Self { table: table.clone(), step, what: what.into(), files: 0, bytes: 0, rows: 0, is_something: true }
     }
 
     pub(super) fn with_files(self, files: u64, bytes: u64) -> Self {

@@ -32,6 +32,7 @@ pub(super) fn steps_of(vacuumed: &Vacuumed) -> Vec<Step> {
         left => format!("of {} files; {left} could not be deleted", vacuumed.listed),
     };
     let mut steps: Vec<Step> = vacuumed.files.iter().map(|file| Step::of(&vacuumed.table, "file", file)).collect();
-    steps.push(Step::of(&vacuumed.table, "vacuum", what).with_files(deleted.files, deleted.bytes));
+    let step = Step { is_something: deleted.files + deleted.left > 0, ..Step::of(&vacuumed.table, "vacuum", what) };
+    steps.push(step.with_files(deleted.files, deleted.bytes));
     steps
 }

@@ -16,6 +16,7 @@ use waterline_core::table::TableName;
 use crate::settings::amount::{Size, Span};
 use crate::settings::expand::{Variables, expand, parse_document};
 use crate::settings::place::Place;
+use crate::settings::retention::RetentionSection;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +28,8 @@ pub(crate) struct File {
     pub(crate) sources: BTreeMap<String, SourceSection>,
     #[serde(default)]
     pub(crate) tables: BTreeMap<TableName, TableSection>,
+    /// Of all tables.
+    pub(crate) retention: Option<RetentionSection>,
 }
 
 impl File {
@@ -163,6 +166,7 @@ pub(crate) struct TableSection {
     #[serde(default)]
     pub(crate) properties: BTreeMap<String, Scalar>,
     pub(crate) table_format: Option<TableFormatName>,
+    pub(crate) retention: Option<RetentionSection>,
 }
 
 /// `"a"` or `["a", "b"]`.

@@ -71,7 +71,10 @@ async fn trim_pair(lake: &Lake, pair: &Pair, request: &TrimRequest) -> Result<Tr
         }
         if due.is_merged()? && due.carry_out(lake, pair, &request.limits).await? {
             catch_up(lake, pair, None, &request.limits).await?;
-            return Ok(Trimmed { dropped: drop_old(lake, pair, &request.retention).await?, ..due.report() });
+            let mut dropped = drop_old(lake, pair, &request.retention).await?;
+            // Others were in the range of the trim itself.
+            dropped.retain(|at_us| *at_us < due.from_us);
+            return Ok(Trimmed { dropped, ..due.report() });
         }
     }
     let dropped = match request.action {

@@ -5,6 +5,7 @@ mod bad_input;
 mod changes;
 mod cli;
 mod cli_as_of;
+mod cli_upkeep;
 mod concurrency;
 mod conformance;
 mod crash;

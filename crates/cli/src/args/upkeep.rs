@@ -40,15 +40,14 @@ pub(crate) struct CareArgs {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "goal", required = true, multiple = false, args = ["snapshot", "committed_by"])]
 pub(crate) struct RollbackArgs {
     /// The table, as NAMESPACE.TABLE
     pub(crate) table: String,
     /// Go back to this snapshot: its id, or the name of a tag
-    #[arg(long, value_name = "ID|TAG")]
+    #[arg(long, value_name = "ID|TAG", required_unless_present = "committed_by", conflicts_with = "committed_by")]
     pub(crate) snapshot: Option<String>,
     /// Go back to the newest snapshot that was committed by this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", required_unless_present = "snapshot")]
     pub(crate) committed_by: Option<String>,
     /// Let the next job read the events again that are taken back; else they never count
     #[arg(long)]

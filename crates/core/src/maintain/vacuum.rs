@@ -88,7 +88,7 @@ fn is_table_file(path: &str) -> bool {
 
 fn is_of_nested_table(path: &str) -> bool {
     let is_metadata = path.ends_with(".metadata.json") || path.ends_with(".metadata.json.gz") || path.contains("/_delta_log/");
-    is_metadata && !path.strip_prefix("metadata/").is_some_and(|name| !name.contains('/'))
+    is_metadata && path.strip_prefix("metadata/").is_none_or(|name| name.contains('/'))
 }
 
 #[cfg(test)]

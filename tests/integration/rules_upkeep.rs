@@ -1,17 +1,20 @@
 //! The rules of DESIGN.md on retention and rollback, each as small histories.
 
+use crate::fold::Subject;
 use waterline_core::as_of::Cut;
 use waterline_core::error::ErrorKind;
 use waterline_core::maintain::retention::{Keep, Retention};
-use waterline_core::record::Kind;
+use waterline_core::record::{Kind, newest_lineage};
 use waterline_engine::ingest::Mode;
 use waterline_engine::lake::Limits;
 use waterline_engine::maintain::Action;
 use waterline_engine::maintain::rollback::{Events, Goal, RollbackRequest, RolledBack, roll_back};
 use waterline_engine::maintain::trim::{TrimRequest, Trimmed, trim};
+use waterline_engine::merge::catch_up;
 use waterline_testkit::cell::Cell;
 use waterline_testkit::faults::Phase;
 use waterline_testkit::files::read_rows;
+use waterline_testkit::histories::{History, Start};
 
 use crate::rules::{Table, create, delete, seconds, update};
 use crate::rules_as_of::{as_logged, at, moment, refused, rows_at};
@@ -156,6 +159,26 @@ async fn rule_22_a_rollback_that_dies_is_ended_by_the_next_merge_or_was_none() {
         }
     }
     assert!(ended > 0 && was_none > 0, "{ended} {was_none}");
+}
+
+#[tokio::test]
+async fn rule_22_a_merge_that_began_before_the_rollback_folds_no_void_batch() {
+    let history = History::seeded(3, 12, Start::Empty, &[]);
+    let mut subject = Subject::new(&history, &[]).await;
+    let (good, bad) = history.events.split_at(6);
+    let lake = subject.lake.clone();
+    for batch in subject.log(good).await {
+        catch_up(&lake, &subject.pair, Some(&batch), &Limits::default()).await.unwrap();
+    }
+    let logged = subject.log(bad).await.remove(0);
+    let before = subject.pair.mirror.head().await.unwrap();
+    let request = RollbackRequest { goal: Goal::Snapshot(before.version.unwrap()), events: Events::Dropped, action: Action::Do };
+    roll_back(&lake, subject.pair.mirror.name(), &request).await.unwrap().unwrap();
+    catch_up(&lake, &subject.pair, Some(&logged), &Limits::default()).await.unwrap();
+    let head = subject.pair.mirror.head().await.unwrap();
+    let rows = read_rows(&lake.env, subject.pair.mirror.as_ref(), &head).await.unwrap();
+    assert_eq!(rows, read_rows(&lake.env, subject.pair.mirror.as_ref(), &before).await.unwrap());
+    assert_eq!(newest_lineage(&head).unwrap(), 2);
 }
 
 const HOUR: u64 = 3_600;

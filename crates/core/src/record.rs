@@ -20,6 +20,9 @@ pub const LOG: &str = "waterline.log";
 /// How the names of the tags begin that hold baselines.
 pub const ANCHOR: &str = "waterline/";
 
+/// Lineage of a mirror that was never rolled back.
+pub const FIRST_LINEAGE: u64 = 1;
+
 /// Ordinal of a log batch; the first is 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BatchOrdinal(pub i64);
@@ -201,7 +204,7 @@ pub fn record_of(state: &TableState) -> Result<Option<Record>> {
 /// The newest lineage that a mirror is known to have had, whoever wrote to it last.
 pub fn newest_lineage(state: &TableState) -> Result<u64> {
     let newest = state.properties.get(RECORD).map(|json| parse::<Record>(json, "record of a mirror")).transpose()?;
-    Ok(newest.map_or(1, |record| record.lineage))
+    Ok(newest.map_or(FIRST_LINEAGE, |record| record.lineage))
 }
 
 /// Those snapshots of a lineage that have a record, newest first, each with its record. A snapshot that keeps the rows of
@@ -237,7 +240,7 @@ impl Record {
     pub fn initial() -> Self {
         Self {
             kind: Kind::Baseline,
-            lineage: 1,
+            lineage: FIRST_LINEAGE,
             baseline: Baseline::EMPTY,
             folded: BatchOrdinal(0),
             event_time_max_us: None,

@@ -42,7 +42,10 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &ExpireArgs) -> Result<
 }
 
 pub(super) fn steps_of(expired: &Expired) -> Vec<Step> {
-    let what = format!("{}, {} stay", counted(expired.versions.len() as u64, "snapshot"), expired.kept);
+    let mut what = format!("{}, {} stay", counted(expired.versions.len() as u64, "snapshot"), expired.kept);
+    if expired.deleted.left > 0 {
+        what += &format!("; {} files could not be deleted", expired.deleted.left);
+    }
     let step = Step { is_something: !expired.versions.is_empty(), ..Step::of(&expired.table, "expire", what) };
     let mut steps = vec![step.with_files(expired.deleted.files, expired.deleted.bytes)];
     steps.extend(expired.unknown.iter().map(|times| {

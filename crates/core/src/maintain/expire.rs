@@ -47,8 +47,7 @@ impl Policy {
         };
         let age_ms = match asked.older_than_ms {
             Some(age_ms) => age_ms,
-            // What other tools take as a default suits tables that keep no history.
-            None => property("history.expire.max-snapshot-age-ms")?.unwrap_or(DEFAULT_AGE_MS),
+            None => property("history.expire.max-snapshot-age-ms")?.unwrap_or(DEFAULT_AGE_MS).max(FLOOR_MS),
         };
         let retained = match asked.retain_last {
             Some(retained) => retained,

@@ -17,7 +17,7 @@ use roaring::RoaringTreemap;
 use waterline_core::change::Op;
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{Commit, DataFile, NewDataFile, Operation, Removal, TableFormat, TableState, Target};
-use waterline_core::record::{Kind, LogHeader, RECORD, Record, log_header, record_of};
+use waterline_core::record::{FIRST_LINEAGE, Kind, LogHeader, RECORD, Record, log_header, record_of};
 use waterline_core::schema::TableSchema;
 
 use self::events::Pending;
@@ -90,6 +90,8 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
             lost += 1;
             continue;
         };
+        // What was logged may have been taken back since then.
+        let logged = logged.filter(|batch| record.lineage <= batch.header.rollbacks.newest_lineage().unwrap_or(FIRST_LINEAGE));
         let log = match logged {
             Some(batch) => Log { header: batch.header.clone(), state: None },
             None => Log::read(&pair.changelog).await?,

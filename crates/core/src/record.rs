@@ -230,7 +230,7 @@ pub fn own_record(info: &VersionInfo) -> Result<Option<Record>> {
     info.summary.get(RECORD).map(|json| parse(json, "record of a mirror snapshot")).transpose()
 }
 
-/// The header of the log batch that a snapshot of a changelog is.
+/// The header of a log commit; `None` of another's.
 pub fn own_header(info: &VersionInfo) -> Result<Option<LogHeader>> {
     info.summary.get(LOG).map(|json| parse(json, "header of a log batch")).transpose()
 }

@@ -15,6 +15,7 @@ use waterline_core::as_of::{Base, Beyond, Cut, Plan};
 use waterline_core::error::ErrorKind;
 use waterline_core::format::{Catalog, TableState};
 use waterline_core::record::{RECORD, Record, record_of};
+use waterline_core::rollbacks::Rollback;
 use waterline_delta::DeltaCatalog;
 use waterline_engine::as_of::AsOf;
 use waterline_engine::lake::Limits;
@@ -33,17 +34,17 @@ use crate::fold::{ALL, PLAIN, RUNS, Subject, run};
 
 /// How a history comes into a table.
 #[derive(Clone, Debug)]
-struct Course {
-    arrival: Arrival,
+pub(crate) struct Course {
+    pub(crate) arrival: Arrival,
     /// Bits: whether batches are merged when they are logged.
-    merged: u64,
+    pub(crate) merged: u64,
     /// Before which batch a dump is loaded, and of which moment.
     second_dump: Option<(u8, u8)>,
     /// Of the moments that are read.
-    seed: u64,
+    pub(crate) seed: u64,
 }
 
-fn courses(disorder: Disorder) -> impl Strategy<Value = Course> {
+pub(crate) fn courses(disorder: Disorder) -> impl Strategy<Value = Course> {
     (arrivals(disorder), any::<u64>(), any::<Option<(u8, u8)>>(), any::<u64>()).prop_map(|(arrival, merged, second_dump, seed)| Course {
         arrival,
         merged,
@@ -52,28 +53,41 @@ fn courses(disorder: Disorder) -> impl Strategy<Value = Course> {
     })
 }
 
+impl Course {
+    /// Before which batch a dump is loaded, and the dump.
+    pub(crate) fn second_dump(&self, history: &History, batches: usize) -> Option<(usize, Baseline)> {
+        let (before, moment) = self.second_dump?;
+        let times: Vec<i64> = history.times_us().filter(|time| Some(*time) > history.baseline.first_us()).collect();
+        let at_us = *times.get(usize::from(moment) % times.len().max(1))?;
+        Some((usize::from(before) % batches.max(1), Baseline::at(history.truth_at(at_us)?.clone(), at_us)))
+    }
+}
+
 /// What was known of the table at a commit time.
 #[derive(Clone, Copy, Debug)]
-struct Known {
-    by_ms: i64,
+pub(crate) struct Known {
+    pub(crate) by_ms: i64,
     batches: usize,
     baselines: usize,
 }
 
-struct Past {
-    subject: Subject,
+pub(crate) struct Past {
+    pub(crate) subject: Subject,
     /// In the order in which they were loaded.
     baselines: Vec<Baseline>,
-    known: Vec<Known>,
+    /// When each was committed, in milliseconds.
+    loaded_ms: Vec<i64>,
+    pub(crate) known: Vec<Known>,
     /// Whether events were folded onto nothing, so that the table is known before its first dump.
     began_empty: bool,
 }
 
 impl Past {
-    async fn new(history: &History, world: World, catalog: Arc<dyn Catalog>) -> Self {
+    pub(crate) async fn new(history: &History, world: World, catalog: Arc<dyn Catalog>) -> Self {
         world.clock.tick_us(1_000);
         let subject = Subject::of(history, &world, catalog, &[]).await;
-        let mut past = Self { subject, baselines: vec![history.baseline.clone()], known: Vec::new(), began_empty: true };
+        let mut past =
+            Self { subject, baselines: vec![history.baseline.clone()], loaded_ms: vec![i64::MIN], known: Vec::new(), began_empty: true };
         past.remember();
         past
     }
@@ -83,7 +97,7 @@ impl Past {
         self.known.push(Known { by_ms, batches: self.subject.batches.len(), baselines: self.baselines.len() });
     }
 
-    async fn log(&mut self, batch: &[Event], is_merged: bool) {
+    pub(crate) async fn log(&mut self, batch: &[Event], is_merged: bool) {
         for logged in self.subject.log(batch).await {
             if is_merged {
                 catch_up(&self.subject.lake, &self.subject.pair, Some(&logged), &Limits::default()).await.unwrap();
@@ -92,17 +106,30 @@ impl Past {
         self.remember();
     }
 
-    async fn load(&mut self, baseline: Baseline) {
+    pub(crate) async fn load(&mut self, baseline: Baseline) {
         if self.baselines[0].at_us.is_none() {
             let record = record_of(&self.mirror().await).unwrap();
             self.began_empty = record.is_some_and(|record| record.has_changes || record.baseline.at_us.is_some());
         }
         self.subject.load(&baseline, "waterline/baseline-second").await;
         self.baselines.push(baseline);
+        self.loaded_ms.push(self.mirror().await.current().unwrap().committed_at_ms);
         self.remember();
     }
 
-    async fn mirror(&self) -> TableState {
+    /// What a rollback takes back is as if it had never come; what was known before it is not asked for any more.
+    pub(crate) fn take_back(&mut self, rollback: &Rollback) {
+        let first_void = usize::try_from(rollback.above.0).unwrap();
+        self.subject.batches[first_void..].iter_mut().for_each(Vec::clear);
+        // The changelog tells of it in a batch of its own.
+        self.subject.batches.push(Vec::new());
+        self.loaded_ms.retain(|loaded_ms| *loaded_ms <= rollback.to_ms);
+        self.baselines.truncate(self.loaded_ms.len());
+        self.known.clear();
+        self.remember();
+    }
+
+    pub(crate) async fn mirror(&self) -> TableState {
         self.subject.pair.mirror.head().await.unwrap()
     }
 
@@ -125,7 +152,7 @@ impl Past {
         was_sent && (self.began_empty || known.baselines == 1)
     }
 
-    async fn check(&self, at_us: i64, known: Known) {
+    pub(crate) async fn check(&self, at_us: i64, known: Known) {
         let is_now = known.batches == self.subject.batches.len();
         let cut = Cut { at_us, known_by_ms: (!is_now).then_some(known.by_ms), beyond: Beyond::AsLogged };
         let expected = self.expected(at_us, known);
@@ -200,7 +227,7 @@ async fn check_filtered(expected: &State, read: AsOf) {
 }
 
 /// Moments at, just before and between those at which something happened.
-fn moments(rng: &mut StdRng, history: &History, count: usize) -> Vec<i64> {
+pub(crate) fn moments(rng: &mut StdRng, history: &History, count: usize) -> Vec<i64> {
     let mut times: Vec<i64> = history.events.iter().map(|event| event.event_time_us).collect();
     times.extend(history.times_us().chain(history.baseline.at_us));
     let between = times.iter().min().copied().unwrap_or(0)..times.iter().max().copied().unwrap_or(0) + 2;
@@ -216,11 +243,7 @@ async fn as_of_is_fold(history: &History, course: &Course, world: World, catalog
     let mut rng = StdRng::seed_from_u64(course.seed);
     let mut past = Past::new(history, world, catalog).await;
     let batches = course.arrival.batches(&history.events);
-    let second = course.second_dump.and_then(|(before, moment)| {
-        let times: Vec<i64> = history.times_us().filter(|time| Some(*time) > history.baseline.first_us()).collect();
-        let at_us = *times.get(usize::from(moment) % times.len().max(1))?;
-        Some((usize::from(before) % batches.len().max(1), Baseline::at(history.truth_at(at_us)?.clone(), at_us)))
-    });
+    let second = course.second_dump(history, batches.len());
     for (number, batch) in batches.iter().enumerate() {
         if let Some((_, baseline)) = second.as_ref().filter(|(before, _)| *before == number) {
             past.load(baseline.clone()).await;
@@ -318,6 +341,6 @@ proptest! {
 }
 
 /// `PROPTEST_CASES` asks for more.
-fn cases(few: u32) -> u32 {
+pub(crate) fn cases(few: u32) -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use waterline_core::format::{Catalog, Commit, Operation, Removal, Target};
 use waterline_core::positions::SourcePositions;
-use waterline_core::record::{RECORD, Record, log_header};
+use waterline_core::record::{RECORD, Record, log_header, newest_lineage};
 use waterline_core::table::TableName;
 use waterline_engine::lake::{Lake, Limits};
 use waterline_engine::log::{LogEntry, Logged, Progress, log};
@@ -57,6 +57,7 @@ impl Subject {
         let add = if rows.is_empty() { Vec::new() } else { vec![write_file(&self.lake.env, &base, &rows, Vec::new()).await.unwrap()] };
         let anchor = anchor.to_owned();
         let record = Record {
+            lineage: newest_lineage(&base).unwrap(),
             baseline: waterline_core::record::Baseline {
                 at_us: Some(at_us),
                 until_us: baseline.until_us,

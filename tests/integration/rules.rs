@@ -42,9 +42,18 @@ impl Table {
     }
 
     fn with_key(key: &'static str) -> Self {
-        let world = World::in_memory(3);
+        Self { key, ..Self::over(&World::in_memory(3)) }
+    }
+
+    /// The table as a program sees it that is started anew.
+    pub(crate) fn over(world: &World) -> Self {
         let catalog = crate::formats::catalog("memory://lake/warehouse", &world.env);
-        Self { lake: Lake::new(catalog, world.env.clone()), world, key, landed: 0 }
+        Self { lake: Lake::new(catalog, world.env.clone()), world: world.clone(), key: "PRIMARY KEY (id)", landed: 0 }
+    }
+
+    /// The same, where files have landed.
+    pub(crate) fn over_landed(other: &Self) -> Self {
+        Self { landed: other.landed, ..Self::over(&other.world) }
     }
 
     pub(crate) async fn land(&mut self, lines: &[String]) {

@@ -1,6 +1,6 @@
 //! Each rule of DESIGN.md that an as-of read rests on, as one small history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +10,9 @@ use datafusion::execution::context::SessionContext;
 use roaring::RoaringTreemap;
 use waterline_core::as_of::{Beyond, Cut, Plan};
 use waterline_core::error::{Error, ErrorKind, Result};
-use waterline_core::format::{Commit, CommitOutcome, DataFile, FilePruner, Operation, Removal, TableFormat, TableState, Target, VersionId};
+use waterline_core::format::{
+    Commit, CommitOutcome, DataFile, Expiry, FilePruner, Operation, Removal, StoredFiles, TableFormat, TableState, Target, VersionId,
+};
 use waterline_core::moments::DumpMoment;
 use waterline_core::record::{BatchOrdinal, Kind, log_header};
 use waterline_core::table::TableName;
@@ -30,16 +32,16 @@ use crate::event_time::{SECOND_US, Shop, mysql, postgres};
 use crate::rules::{Table, create, seconds, update};
 use crate::shell::{Shell, json_of};
 
-fn at(second: u64) -> Cut {
+pub(crate) fn at(second: u64) -> Cut {
     Cut::at(seconds(second))
 }
 
 /// Reads on past the watermark.
-fn as_logged(second: u64) -> Cut {
+pub(crate) fn as_logged(second: u64) -> Cut {
     Cut { beyond: Beyond::AsLogged, ..at(second) }
 }
 
-fn moment(second: u64) -> DumpMoment {
+pub(crate) fn moment(second: u64) -> DumpMoment {
     DumpMoment { at_us: seconds(second), until_us: None }
 }
 
@@ -60,7 +62,7 @@ fn text(rows: &[Row], columns: &[&str]) -> Vec<String> {
 }
 
 /// Rows as `id a b`, in order.
-async fn rows_at(table: &Table, cut: Cut) -> Vec<String> {
+pub(crate) async fn rows_at(table: &Table, cut: Cut) -> Vec<String> {
     let session = open_session(&table.lake, cut);
     let batches = query(&session, "select * from shop.t").await.unwrap().collect().await.unwrap();
     text(&sorted_rows(&batches), &["id", "a", "b"])
@@ -70,7 +72,7 @@ async fn plan_at(table: &Table, cut: Cut) -> Result<Plan> {
     AsOf::open(&table.lake, &Table::name(), &cut, &Limits::default()).await.map(|read| read.plan().clone())
 }
 
-async fn refused(table: &Table, cut: Cut) -> String {
+pub(crate) async fn refused(table: &Table, cut: Cut) -> String {
     refusal(plan_at(table, cut).await.unwrap_err())
 }
 
@@ -300,6 +302,14 @@ impl TableFormat for Raced {
 
     async fn set_tag(&self, base: &TableState, tag: &str, version: Option<VersionId>) -> Result<CommitOutcome> {
         self.inner.set_tag(base, tag, version).await
+    }
+
+    async fn expire(&self, base: &TableState, expiry: &Expiry) -> Result<CommitOutcome> {
+        self.inner.expire(base, expiry).await
+    }
+
+    async fn reachable(&self, state: &TableState, versions: &HashSet<VersionId>) -> Result<StoredFiles> {
+        self.inner.reachable(state, versions).await
     }
 }
 

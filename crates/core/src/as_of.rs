@@ -7,8 +7,12 @@
 use chrono::{DateTime, SecondsFormat};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::forgotten::Forgotten;
 use crate::format::{TableState, VersionId, VersionInfo};
-use crate::record::{ANCHOR, Baseline, BatchOrdinal, Kind, LOG, LogHeader, Record, own_header, own_record, records};
+use crate::log_times::LogTimes;
+use crate::record::{ANCHOR, Baseline, BatchOrdinal, Kind, LOG, LogHeader, Record, log_header, own_header, own_record, records};
+use crate::rollbacks::Rollbacks;
+use crate::trim::{Trim, is_kept_tag};
 
 /// What is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +45,8 @@ pub struct Plan {
     pub at_us: i64,
     /// The last log batch that counts (V).
     pub upto: BatchOrdinal,
+    /// Those that had been made by then.
+    pub rollbacks: Rollbacks,
     /// The baseline of the moment's epoch.
     pub baseline: Epoch,
     /// What the residual folds onto.
@@ -73,31 +79,89 @@ pub struct Answerable {
 
 /// Chooses epoch and base. Fails with [`ErrorKind::NotAnswerable`] and the range when T lies outside of what is known.
 pub fn plan(mirror: &TableState, log: &TableState, cut: &Cut) -> Result<Plan> {
-    plan_upto(mirror, log, cut, None)
+    plan_upto(mirror, &Log { state: log, times: &LogTimes::default() }, cut, None)
+}
+
+/// A changelog, and the commit times of what has expired of it, which only a cut with a commit time needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Log<'a> {
+    pub state: &'a TableState,
+    pub times: &'a LogTimes,
 }
 
 /// [`plan`] where the last batch that counts is fixed already; `None`: the newest that the cut allows.
-pub fn plan_upto(mirror: &TableState, log: &TableState, cut: &Cut, upto: Option<BatchOrdinal>) -> Result<Plan> {
+pub fn plan_upto(mirror: &TableState, log: &Log<'_>, cut: &Cut, upto: Option<BatchOrdinal>) -> Result<Plan> {
+    ensure_known(mirror, cut)?;
     let header = header_by(log, cut.known_by_ms)?;
     let upto = upto.map_or(header.batch, |upto| upto.min(header.batch));
-    let epochs = epochs(mirror, &header, cut.known_by_ms)?;
-    let answerable = answerable(&epochs, &header);
-    let epoch = epochs.iter().rev().find(|epoch| epoch.from_us.is_some_and(|from| from <= cut.at_us));
-    let Some(Opened { epoch, .. }) = epoch else { return Err(unanswerable(answerable, cut)) };
+    let now = log_header(log.state)?;
+    let past = Past { rollbacks: now.rollbacks.known_at(upto), trim: now.trimmed, known_by_ms: cut.known_by_ms };
+    past.ensure_kept(cut)?;
+    let epochs = epochs(mirror, &header, &past)?;
+    let answerable = answerable(&epochs, &header, now.trimmed);
+    let Some(Opened { epoch, .. }) = epochs.iter().rev().find(|epoch| epoch.answers(cut.at_us, past.trim)) else {
+        return Err(unanswerable(answerable, cut));
+    };
     // A moment is complete without any watermark when it is just the baseline's.
     let complete_until_us = header.watermark_us.max(epoch.baseline.at_us.filter(|_| epoch.baseline.until_us.is_none()));
     let is_complete = complete_until_us.is_some_and(|until| cut.at_us <= until);
     if !is_complete && cut.beyond == Beyond::Refuse {
         return Err(unanswerable(Answerable { until_us: complete_until_us, ..answerable }, cut));
     }
-    let base = nearest(mirror, epoch, upto, cut)?.unwrap_or_else(|| epoch.as_base());
-    Ok(Plan { at_us: cut.at_us, upto, baseline: epoch.clone(), base, answerable })
+    let base = nearest(mirror, epoch, upto, &past, cut)?.unwrap_or_else(|| epoch.as_base());
+    Ok(Plan { at_us: cut.at_us, upto, baseline: epoch.clone(), base, answerable, rollbacks: past.rollbacks })
 }
 
 /// The range of moments that a table answers by all that is known now.
 pub fn answerable_range(mirror: &TableState, log: &TableState) -> Result<Answerable> {
-    let header = header_by(log, None)?;
-    Ok(answerable(&epochs(mirror, &header, None)?, &header))
+    let (header, past) = newest(log)?;
+    Ok(answerable(&epochs(mirror, &header, &past)?, &header, past.trim))
+}
+
+/// The moments before that range which are answered too, since trims have kept them; oldest first.
+pub fn kept_moments(mirror: &TableState, log: &TableState) -> Result<Vec<i64>> {
+    let (header, past) = newest(log)?;
+    let Some(trim) = past.trim else { return Ok(Vec::new()) };
+    let moments = epochs(mirror, &header, &past)?.into_iter().filter_map(|opened| opened.epoch.exactly());
+    let mut moments: Vec<i64> = moments.filter(|at| *at < trim.until_us).collect();
+    moments.dedup();
+    Ok(moments)
+}
+
+fn newest(log: &TableState) -> Result<(LogHeader, Past)> {
+    let header = log_header(log)?;
+    let past = Past { rollbacks: header.rollbacks.clone(), trim: header.trimmed, known_by_ms: None };
+    Ok((header, past))
+}
+
+/// What has become of older batches and events, as far as it counts for a cut.
+struct Past {
+    rollbacks: Rollbacks,
+    trim: Option<Trim>,
+    known_by_ms: Option<i64>,
+}
+
+impl Past {
+    /// Fails for what was known before the last of the trimmed events had been logged.
+    fn ensure_kept(&self, cut: &Cut) -> Result<()> {
+        match (self.known_by_ms, self.trim) {
+            (Some(by), Some(trim)) if by < trim.settled_ms => {
+                let message = "events that were logged then have been trimmed, and what had not been known of them then cannot be told";
+                Err(Error::new(ErrorKind::NotAnswerable, message)
+                    .with("as of", time_text(cut.at_us))
+                    .with("committed by", time_text(by.saturating_mul(1000)))
+                    .with("answerable from", time_text(trim.settled_ms.saturating_mul(1000))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the tag of a baseline counts.
+    fn admits(&self, tag: &str, info: &VersionInfo) -> bool {
+        let is_of_trim = self.trim.is_some_and(|trim| tag == trim.tag());
+        let is_known = is_of_trim || is_known(info, self.known_by_ms);
+        is_known && (is_of_trim || !is_kept_tag(tag) || self.trim.is_some_and(|trim| trim.keeps_tag(tag)))
+    }
 }
 
 impl Plan {
@@ -109,6 +173,11 @@ impl Plan {
 }
 
 impl Epoch {
+    /// The moment whose rows the baseline's snapshot holds, if that is known exactly.
+    fn exactly(&self) -> Option<i64> {
+        self.baseline.at_us.filter(|_| self.baseline.until_us.is_none())
+    }
+
     /// The epoch's baseline as a base: nothing is folded into it, so no event of the epoch is late.
     fn as_base(&self) -> Base {
         Base { version: self.version, record: Record { baseline: self.baseline.clone(), ..Record::initial() } }
@@ -121,16 +190,29 @@ struct Opened {
     from_us: Option<i64>,
 }
 
+impl Opened {
+    /// Of an epoch whose events were trimmed only its own moment is left.
+    fn answers(&self, at_us: i64, trim: Option<Trim>) -> bool {
+        match trim.filter(|trim| at_us < trim.until_us) {
+            Some(_) => self.epoch.exactly() == Some(at_us),
+            None => self.from_us.is_some_and(|from| from <= at_us),
+        }
+    }
+}
+
 /// All epochs by their first moments, oldest first. Of several baselines of one time the newest comes last.
-fn epochs(mirror: &TableState, header: &LogHeader, known_by_ms: Option<i64>) -> Result<Vec<Opened>> {
-    let tagged = mirror.refs.iter().filter(|(name, _)| name.starts_with(ANCHOR)).filter_map(|(_, tag)| mirror.info(tag.version));
-    let mut baselines: Vec<&VersionInfo> = tagged.filter(|info| is_known(info, known_by_ms)).collect();
+fn epochs(mirror: &TableState, header: &LogHeader, past: &Past) -> Result<Vec<Opened>> {
+    let known_by_ms = past.known_by_ms;
+    let tagged =
+        mirror.refs.iter().filter(|(name, _)| name.starts_with(ANCHOR)).filter_map(|(name, tag)| Some((name, mirror.info(tag.version)?)));
+    let mut baselines: Vec<&VersionInfo> = tagged.filter(|(name, info)| past.admits(name, info)).map(|(_, info)| info).collect();
     // The tag of a baseline that was superseded since then names the one that did.
     baselines.extend(known_by_ms.iter().flat_map(|_| lineage_by(mirror, known_by_ms)));
     baselines.sort_by_key(|info| info.committed_at_ms);
     let mut epochs = Vec::new();
     for info in baselines {
-        let Some(record) = own_record(info)?.filter(|record| record.kind == Kind::Baseline) else { continue };
+        let counts = |record: &Record| record.kind == Kind::Baseline && !past.rollbacks.take_back(info, record);
+        let Some(record) = own_record(info)?.filter(counts) else { continue };
         let from_us = record.baseline.until_us.or(record.baseline.at_us);
         epochs.push(Opened { epoch: Epoch { baseline: record.baseline, version: Some(info.version) }, from_us });
     }
@@ -154,20 +236,36 @@ fn began_empty(mirror: &TableState, known_by_ms: Option<i64>) -> Result<bool> {
             return Ok(true);
         }
     }
-    Ok(false)
+    let forgotten = Forgotten::of(mirror)?.began_empty_ms;
+    Ok(forgotten.is_some_and(|at| known_by_ms.is_none_or(|by| at <= by)))
 }
 
-fn answerable(epochs: &[Opened], header: &LogHeader) -> Answerable {
+/// Fails where baselines that counted at the commit time are gone.
+fn ensure_known(mirror: &TableState, cut: &Cut) -> Result<()> {
+    let Some(by) = cut.known_by_ms else { return Ok(()) };
+    match Forgotten::of(mirror)?.is_unknown(by) {
+        true => Err(Error::new(ErrorKind::NotAnswerable, "a baseline that counted at that commit time has expired")
+            .with("committed by", time_text(by.saturating_mul(1000)))),
+        false => Ok(()),
+    }
+}
+
+fn answerable(epochs: &[Opened], header: &LogHeader, trim: Option<Trim>) -> Answerable {
     let newest = epochs.iter().filter(|opened| opened.epoch.baseline.until_us.is_none()).filter_map(|opened| opened.epoch.baseline.at_us);
-    Answerable { from_us: epochs.iter().find_map(|opened| opened.from_us), until_us: newest.max().max(header.watermark_us) }
+    let from_us = epochs.iter().find_map(|opened| opened.from_us).max(trim.map(|trim| trim.until_us));
+    Answerable { from_us, until_us: newest.max().max(header.watermark_us) }
 }
 
 /// The newest snapshot of main, of this epoch, that holds nothing newer than the cut (DESIGN.md rule 12).
-fn nearest(mirror: &TableState, epoch: &Epoch, upto: BatchOrdinal, cut: &Cut) -> Result<Option<Base>> {
+fn nearest(mirror: &TableState, epoch: &Epoch, upto: BatchOrdinal, past: &Past, cut: &Cut) -> Result<Option<Base>> {
     for recorded in records(lineage_by(mirror, cut.known_by_ms)) {
         let (info, record) = recorded?;
-        let fits =
-            record.baseline == epoch.baseline && record.folded <= upto && record.event_time_max_us.is_none_or(|newest| newest <= cut.at_us);
+        if past.rollbacks.take_back(info, &record) {
+            continue;
+        }
+        let is_of_trim = past.trim.is_some_and(|trim| trim.baseline() == epoch.baseline && trim.includes(&record));
+        let is_of_epoch = record.baseline == epoch.baseline || is_of_trim;
+        let fits = is_of_epoch && record.folded <= upto && record.event_time_max_us.is_none_or(|newest| newest <= cut.at_us);
         // Below it are snapshots of a baseline of the same time that this one superseded.
         let is_epoch_start = record.kind == Kind::Baseline && record.baseline == epoch.baseline;
         if fits {
@@ -185,12 +283,16 @@ fn is_known(info: &VersionInfo, known_by_ms: Option<i64>) -> bool {
 }
 
 /// The header of the newest log batch that was committed by then.
-fn header_by(log: &TableState, known_by_ms: Option<i64>) -> Result<LogHeader> {
-    let Some(by) = known_by_ms else { return crate::record::log_header(log) };
+pub(crate) fn header_by(log: &Log<'_>, known_by_ms: Option<i64>) -> Result<LogHeader> {
+    let Log { state: log, times } = log;
+    let Some(by) = known_by_ms else { return log_header(log) };
     for info in log.lineage().filter(|info| info.committed_at_ms <= by) {
         if let Some(header) = own_header(info)? {
             return Ok(header);
         }
+    }
+    if let Some(header) = times.header_by(by) {
+        return Ok(header);
     }
     match log.lineage().last() {
         // Log commits before the oldest one that is kept cannot be told.

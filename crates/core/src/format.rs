@@ -5,7 +5,7 @@
 //! Data files are Parquet and are read and written by the engine. A format writes its own metadata and delete files.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -98,6 +98,25 @@ pub trait TableFormat: Send + Sync + Debug {
 
     /// Creates, moves or removes a tag without a new snapshot.
     async fn set_tag(&self, base: &TableState, tag: &str, version: Option<VersionId>) -> Result<CommitOutcome>;
+
+    /// Forgets versions, without a new one, and deletes no file: see [`TableFormat::reachable`]. Fails where the main branch or a
+    /// tag is at one of them.
+    async fn expire(&self, base: &TableState, expiry: &Expiry) -> Result<CommitOutcome>;
+
+    /// The files without which the table or one of these versions of it could not be read. Fails when any metadata on the way
+    /// cannot be read: what a list of files lacks would be deleted.
+    async fn reachable(&self, state: &TableState, versions: &HashSet<VersionId>) -> Result<StoredFiles>;
+}
+
+/// Files by absolute URL, with their size in bytes where the metadata say it.
+pub type StoredFiles = BTreeMap<String, Option<u64>>;
+
+/// Versions to be forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expiry {
+    pub versions: HashSet<VersionId>,
+    /// Table properties to set in the same change.
+    pub properties: BTreeMap<String, String>,
 }
 
 /// Decides from bounds and partition values whether a file can matter.
@@ -242,6 +261,12 @@ pub struct DataFile {
     pub inner: Arc<dyn Any + Send + Sync>,
 }
 
+impl DataFile {
+    pub fn bounds_of(&self, column: &str) -> Option<&Bounds> {
+        self.summary.bounds.get(column)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteState {
     None,
@@ -337,6 +362,9 @@ pub enum Target {
     /// name the snapshot, and there must be one. `base` says which newest state the commit was planned on, tags included: on a
     /// conflict the same commit can be made on the state that comes back, once its tags are seen to be as they should.
     Aside { parent: Option<VersionId> },
+    /// An older version of the main branch, whose head `base` must be. The branch goes on from there: what came after it is not in
+    /// its lineage any more.
+    Rollback { to: VersionId },
 }
 
 impl Commit {

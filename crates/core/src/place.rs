@@ -3,7 +3,8 @@
 use crate::error::Result;
 use crate::format::TableState;
 use crate::moments::DumpMoment;
-use crate::record::{Baseline, Kind, LogHeader, own_record, record_of};
+use crate::record::{ANCHOR, Baseline, Kind, LogHeader, own_record, record_of};
+use crate::trim::is_kept_tag;
 
 /// How the tags of baselines of a known time begin; the time in microseconds follows.
 const BASELINE_TAG: &str = "waterline/baseline-";
@@ -26,7 +27,7 @@ pub enum Place {
 
 /// Decides by the baselines that tags name, and by what is folded and logged.
 pub fn place(mirror: &TableState, log: &LogHeader, at: DumpMoment) -> Result<Place> {
-    for baseline in baselines(mirror) {
+    for baseline in baselines(mirror, log) {
         if baseline?.at_us > Some(at.at_us) {
             return Ok(Place::Past);
         }
@@ -37,11 +38,15 @@ pub fn place(mirror: &TableState, log: &LogHeader, at: DumpMoment) -> Result<Pla
 }
 
 /// The baselines of known times that tags name.
-fn baselines(mirror: &TableState) -> impl Iterator<Item = Result<Baseline>> {
-    let anchors = mirror.refs.iter().filter(|(tag, _)| tag.starts_with(BASELINE_TAG));
-    anchors.filter_map(|(_, anchor)| own_record(mirror.info(anchor.version)?).transpose()).filter_map(|record| match record {
-        Ok(record) => (record.kind == Kind::Baseline).then_some(Ok(record.baseline)),
-        Err(error) => Some(Err(error)),
+fn baselines(mirror: &TableState, log: &LogHeader) -> impl Iterator<Item = Result<Baseline>> {
+    let counts = |tag: &str| !is_kept_tag(tag) || log.trimmed.is_some_and(|trim| trim.keeps_tag(tag));
+    let anchors = mirror.refs.iter().filter(move |(tag, _)| tag.starts_with(ANCHOR) && counts(tag));
+    anchors.filter_map(|(_, anchor)| {
+        let info = mirror.info(anchor.version)?;
+        match own_record(info).transpose()? {
+            Ok(record) => (record.kind == Kind::Baseline && !log.rollbacks.take_back(info, &record)).then_some(Ok(record.baseline)),
+            Err(error) => Some(Err(error)),
+        }
     })
 }
 

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::change::{ChangeBatch, Op};
 use crate::error::{Error, Result};
 use crate::format::{TableState, VersionInfo};
+use crate::rollbacks::Rollbacks;
 use crate::sequence::{Domain, SequenceMax, position_of};
+use crate::trim::Trim;
 
 /// Summary and table property of a mirror's [`Record`].
 pub const RECORD: &str = "waterline.record";
@@ -17,6 +19,9 @@ pub const RECORD: &str = "waterline.record";
 pub const LOG: &str = "waterline.log";
 /// How the names of the tags begin that hold baselines.
 pub const ANCHOR: &str = "waterline/";
+
+/// Lineage of a mirror that was never rolled back.
+pub const FIRST_LINEAGE: u64 = 1;
 
 /// Ordinal of a log batch; the first is 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,6 +40,10 @@ pub enum Kind {
     Baseline,
     Merge,
     Compaction,
+    /// The rows of an older snapshot, which a new lineage goes on from.
+    Rollback,
+    /// The rows of its parent, on the baseline of a trim.
+    Trim,
 }
 
 /// The state that a mirror's events fold onto.
@@ -127,6 +136,10 @@ pub struct LogHeader {
     /// The newest complete run of snapshot reads.
     #[serde(default)]
     pub run: Option<SnapshotRun>,
+    #[serde(default)]
+    pub rollbacks: Rollbacks,
+    #[serde(default)]
+    pub trimmed: Option<Trim>,
     pub counts: LogCounts,
 }
 
@@ -169,6 +182,9 @@ pub struct LogCounts {
     /// events were logged, or nothing names it: a moment may show it in part (DESIGN.md rule 16).
     #[serde(default)]
     pub torn: u64,
+    /// Events that came after those of their time had been trimmed.
+    #[serde(default)]
+    pub too_late: u64,
 }
 
 /// The record of a mirror's state: of its snapshot, or of the nearest ancestor below snapshots that keep the rows.
@@ -183,6 +199,12 @@ pub fn record_of(state: &TableState) -> Result<Option<Record>> {
         }
     }
     Ok(None)
+}
+
+/// The newest lineage that a mirror is known to have had, whoever wrote to it last.
+pub fn newest_lineage(state: &TableState) -> Result<u64> {
+    let newest = state.properties.get(RECORD).map(|json| parse::<Record>(json, "record of a mirror")).transpose()?;
+    Ok(newest.map_or(FIRST_LINEAGE, |record| record.lineage))
 }
 
 /// Those snapshots of a lineage that have a record, newest first, each with its record. A snapshot that keeps the rows of
@@ -203,7 +225,8 @@ pub(crate) fn records<'a>(lineage: impl Iterator<Item = &'a VersionInfo>) -> imp
     })
 }
 
-pub(crate) fn own_record(info: &VersionInfo) -> Result<Option<Record>> {
+/// The record of a mirror that a snapshot itself has.
+pub fn own_record(info: &VersionInfo) -> Result<Option<Record>> {
     info.summary.get(RECORD).map(|json| parse(json, "record of a mirror snapshot")).transpose()
 }
 
@@ -217,7 +240,7 @@ impl Record {
     pub fn initial() -> Self {
         Self {
             kind: Kind::Baseline,
-            lineage: 1,
+            lineage: FIRST_LINEAGE,
             baseline: Baseline::EMPTY,
             folded: BatchOrdinal(0),
             event_time_max_us: None,

@@ -136,6 +136,7 @@ impl DeltaTable {
                 ledger.asides.push(staged.aside);
                 aside = Some((VersionId(version), staged.snapshot));
             }
+            Target::Rollback { .. } => return Err(self.no_upkeep()),
         }
         ledger.properties.extend(commit.properties.clone());
         ledger.tags.extend(commit.tags.iter().map(|tag| (tag.clone(), version)));
@@ -199,7 +200,7 @@ impl DeltaTable {
         let newest = head.state();
         let is_own = |summary: &std::collections::BTreeMap<String, String>| summary.get(COMMIT_ID) == Some(&commit.commit_id);
         let own = match commit.target {
-            Target::Main => newest.lineage().find(|info| is_own(&info.summary)),
+            Target::Main | Target::Rollback { .. } => newest.lineage().find(|info| is_own(&info.summary)),
             Target::Aside { .. } => newest.history.iter().find(|info| is_own(&info.summary)),
         };
         match own.map(|info| info.version) {

@@ -1,13 +1,15 @@
 //! One Delta table behind the seam.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use roaring::RoaringTreemap;
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Commit, CommitOutcome, DataFile, FilePruner, TableFormat, TableState, Target, VersionId};
+use waterline_core::format::{
+    Commit, CommitOutcome, DataFile, Expiry, FilePruner, StoredFiles, TableFormat, TableState, Target, VersionId,
+};
 use waterline_core::table::TableName;
 use waterline_env::Env;
 use waterline_env::cache::Cache;
@@ -43,6 +45,10 @@ pub(crate) struct DeltaTable {
 }
 
 impl DeltaTable {
+    pub(crate) fn no_upkeep(&self) -> Error {
+        Error::unsupported("the upkeep of Delta tables is not there yet; nothing was deleted").with("table", &self.name)
+    }
+
     pub(crate) fn new(name: TableName, log: Log, env: Env, probe: Arc<Probe>) -> Self {
         Self {
             name,
@@ -158,6 +164,14 @@ impl TableFormat for DeltaTable {
 
     async fn settle(&self, base: &TableState, commit: &Commit) -> Result<CommitOutcome> {
         self.settle_on(DeltaState::of(base)?, commit).await
+    }
+
+    async fn expire(&self, _: &TableState, _: &Expiry) -> Result<CommitOutcome> {
+        Err(self.no_upkeep())
+    }
+
+    async fn reachable(&self, _: &TableState, _: &HashSet<VersionId>) -> Result<StoredFiles> {
+        Err(self.no_upkeep())
     }
 
     async fn set_tag(&self, base: &TableState, tag: &str, version: Option<VersionId>) -> Result<CommitOutcome> {

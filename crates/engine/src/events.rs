@@ -9,6 +9,7 @@ use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, EVENT_TIME};
 use waterline_core::error::Result;
 use waterline_core::format::{Bounds, DataFile, FilePruner, FileSummary, TableFormat, TableState, VersionId};
 use waterline_core::record::{Baseline, BatchOrdinal, own_header};
+use waterline_core::rollbacks::Rollbacks;
 use waterline_core::value::Value;
 
 /// Events of the batches `(above, upto]` that fold onto a baseline, with event times up to `until_us`.
@@ -18,24 +19,26 @@ pub(crate) struct Window {
     pub upto: BatchOrdinal,
     pub baseline: Baseline,
     pub until_us: Option<i64>,
+    /// Whose batches are passed over.
+    pub rollbacks: Rollbacks,
 }
 
 impl Window {
     /// Whole batches.
-    pub(crate) fn of_batches(above: BatchOrdinal, upto: BatchOrdinal) -> Self {
-        Self { above, upto, baseline: Baseline::EMPTY, until_us: None }
+    pub(crate) fn of_batches(above: BatchOrdinal, upto: BatchOrdinal, rollbacks: &Rollbacks) -> Self {
+        Self { above, upto, baseline: Baseline::EMPTY, until_us: None, rollbacks: rollbacks.clone() }
     }
 
     /// Everything up to a batch that folds onto the baseline.
-    pub(crate) fn since(baseline: &Baseline, upto: BatchOrdinal) -> Self {
-        Self { baseline: baseline.clone(), ..Self::of_batches(BatchOrdinal(0), upto) }
+    pub(crate) fn since(baseline: &Baseline, upto: BatchOrdinal, rollbacks: &Rollbacks) -> Self {
+        Self { baseline: baseline.clone(), ..Self::of_batches(BatchOrdinal(0), upto, rollbacks) }
     }
 
     /// Which rows of a changelog are in the window.
     pub(crate) fn mask(&self, events: &RecordBatch) -> Result<BooleanArray> {
         let events = ChangeBatch::try_new(events.clone())?;
         let in_time = |time: i64| self.until_us.is_none_or(|until| time <= until);
-        let in_batches = |batch: i64| batch > self.above.0 && batch <= self.upto.0;
+        let in_batches = |batch: i64| batch > self.above.0 && batch <= self.upto.0 && !self.rollbacks.void(batch);
         let (batches, times, admitted) = (events.batches()?, events.event_times(), self.baseline.admitted(&events)?);
         let within = |row: usize| admitted.value(row) && in_batches(batches.value(row)) && in_time(times.value(row));
         Ok((0..events.len()).map(|row| Some(within(row))).collect())
@@ -98,6 +101,12 @@ impl FilePruner for Window {
         };
         let other_batches = |bounds| outside(bounds, Some(self.above.0), Some(self.upto.0));
         let later = |bounds| outside(bounds, None, self.until_us);
-        !file.bounds.get(BATCH).is_some_and(other_batches) && !file.bounds.get(EVENT_TIME).is_some_and(later) && !self.is_in_baseline(file)
+        let is_void = |bounds: &Bounds| match (&bounds.lower, &bounds.upper) {
+            (Some(Value::Int(first)), Some(Value::Int(last))) => self.rollbacks.void_all(*first, *last),
+            _ => false,
+        };
+        !file.bounds.get(BATCH).is_some_and(|bounds| other_batches(bounds) || is_void(bounds))
+            && !file.bounds.get(EVENT_TIME).is_some_and(later)
+            && !self.is_in_baseline(file)
     }
 }

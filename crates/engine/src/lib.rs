@@ -13,6 +13,7 @@ pub mod lake;
 pub mod load;
 pub mod locate;
 pub mod log;
+pub mod maintain;
 pub mod merge;
 pub mod parquet_io;
 pub mod progress;

@@ -75,7 +75,9 @@ pub enum Logged {
 /// Appends a batch. Every attempt checks that the changelog still stands where the batch was read from.
 pub async fn log(lake: &Lake, changelog: &Arc<dyn TableFormat>, entry: &LogEntry) -> Result<Logged> {
     let mut base = changelog.head().await?;
-    let (events, repeated) = without_repeats(lake, changelog, &base, &entry.events).await?;
+    let (events, too_late) = without_too_late(&log_header(&base)?, &entry.events)?;
+    let (events, repeated) = without_repeats(lake, changelog, &base, &events).await?;
+    let left_out = LeftOut { repeated, too_late };
     for _ in 0..MAX_ATTEMPTS {
         let parent = log_header(&base)?;
         if parent.batch != entry.planned_on.batch {
@@ -86,7 +88,7 @@ pub async fn log(lake: &Lake, changelog: &Arc<dyn TableFormat>, entry: &LogEntry
         let mut writer = DataWriter::new(&lake.env, &base)?;
         writer.write(batch.batch()).await?;
         let add = writer.finish().await?;
-        let header = next_header(&parent, &batch, entry, repeated, write_positions(lake, &base, entry).await?)?;
+        let header = next_header(&parent, &batch, entry, left_out, write_positions(lake, &base, entry).await?)?;
         let json = header.to_json()?;
         let commit = Commit {
             commit_id: lake.env.ids.uuid().to_string(),
@@ -118,7 +120,20 @@ pub async fn log(lake: &Lake, changelog: &Arc<dyn TableFormat>, entry: &LogEntry
     Err(given_up(changelog))
 }
 
-fn next_header(parent: &LogHeader, events: &ChangeBatch, entry: &LogEntry, repeated: u64, positions: Option<String>) -> Result<LogHeader> {
+/// Events that are not logged.
+#[derive(Clone, Copy)]
+struct LeftOut {
+    repeated: u64,
+    too_late: u64,
+}
+
+fn next_header(
+    parent: &LogHeader,
+    events: &ChangeBatch,
+    entry: &LogEntry,
+    left_out: LeftOut,
+    positions: Option<String>,
+) -> Result<LogHeader> {
     let mut header = parent.clone();
     header.batch = parent.batch.next();
     if !events.is_empty() {
@@ -132,7 +147,8 @@ fn next_header(parent: &LogHeader, events: &ChangeBatch, entry: &LogEntry, repea
     header.counts.events += events.len() as u64;
     header.counts.truncates += (0..events.len()).filter(|row| events.ops().value(*row) == Op::Truncate.as_str()).count() as u64;
     header.counts.continued_rows += (0..events.len()).filter(|row| events.continues_row(*row)).count() as u64;
-    header.counts.repeated += repeated;
+    header.counts.repeated += left_out.repeated;
+    header.counts.too_late += left_out.too_late;
     header.counts.quarantined += entry.quarantined;
     header.counts.torn += entry.torn.min(events.len() as u64);
     if let Some(watermark) = parent.watermark_us {
@@ -217,6 +233,14 @@ fn numbered(events: &ChangeBatch, ordinal: BatchOrdinal, ingested_at_us: i64) ->
     ChangeBatch::try_new(RecordBatch::try_new(batch.schema(), columns)?)
 }
 
+/// Leaves out events whose time has been trimmed (DESIGN.md rule 21). They may even have been logged once: that cannot be told any more.
+fn without_too_late(header: &LogHeader, events: &ChangeBatch) -> Result<(ChangeBatch, u64)> {
+    let Some(trim) = header.trimmed else { return Ok((events.clone(), 0)) };
+    let keep: BooleanArray = events.event_times().values().iter().map(|time| Some(*time > trim.until_us)).collect();
+    let too_late = (keep.len() - keep.true_count()) as u64;
+    Ok((ChangeBatch::try_new(filter_record_batch(events.batch(), &keep)?)?, too_late))
+}
+
 /// Leaves out events that the changelog holds already, or that come twice in the batch (DESIGN.md rule 2).
 async fn without_repeats(
     lake: &Lake,
@@ -230,7 +254,7 @@ async fn without_repeats(
         .map(|row| (domains.value(row), sequences.value(row)))
         .filter(|(d, s)| header.sequence_max.may_hold(d, s))
         .collect();
-    let logged = if suspects.is_empty() { HashSet::new() } else { logged_already(lake, changelog, base, &suspects).await? };
+    let logged = if suspects.is_empty() { HashSet::new() } else { logged_already(lake, changelog, base, &header, &suspects).await? };
     let mut seen = HashSet::with_capacity(events.len());
     let keep: BooleanArray = (0..events.len())
         .map(|row| {
@@ -245,28 +269,36 @@ async fn without_repeats(
     Ok((ChangeBatch::try_new(filter_record_batch(events.batch(), &keep)?)?, repeated as u64))
 }
 
-/// Those of the identities that the changelog holds. Reads two columns of the files whose bounds reach them.
+/// Those of the identities that the changelog holds in batches that count. Reads three columns of the files whose bounds reach them.
 async fn logged_already(
     lake: &Lake,
     changelog: &Arc<dyn TableFormat>,
     base: &TableState,
+    header: &LogHeader,
     suspects: &HashSet<(&str, &str)>,
 ) -> Result<HashSet<(String, String)>> {
     let first = suspects.iter().map(|(_, sequence)| *sequence).min().unwrap_or_default().to_owned();
     let last = suspects.iter().map(|(_, sequence)| *sequence).max().unwrap_or_default().to_owned();
     let files = changelog.data_files(base, &SequenceRange { first, last }).await?;
-    let columns = columns_by_name(base, [DOMAIN, SEQUENCE].into_iter())?;
+    let columns = columns_by_name(base, [DOMAIN, SEQUENCE, BATCH].into_iter())?;
     let mut found = HashSet::new();
     for file in files {
         let opened = lake.files.open_data_file(base, &file).await?;
         let mut batches = opened.read(&columns, Rows::All, 1 << 16).await?;
         while let Some(batch) = batches.try_next().await? {
             let (domains, sequences) = (text(&batch, 0)?, text(&batch, 1)?);
-            let identities = domains.iter().flatten().zip(sequences.iter().flatten());
+            let counts: Vec<bool> = ordinals(&batch, 2)?.values().iter().map(|batch| !header.rollbacks.void(*batch)).collect();
+            let identities = domains.iter().flatten().zip(sequences.iter().flatten()).zip(counts);
+            let identities = identities.filter(|(_, counts)| *counts).map(|(identity, _)| identity);
             found.extend(identities.filter(|identity| suspects.contains(identity)).map(|(d, s)| (d.to_owned(), s.to_owned())));
         }
     }
     Ok(found)
+}
+
+fn ordinals(batch: &RecordBatch, column: usize) -> Result<&Int64Array> {
+    use arrow::array::AsArray;
+    batch.column(column).as_primitive_opt().ok_or_else(|| Error::corrupt("a changelog's `_batch` is no number"))
 }
 
 fn text(batch: &RecordBatch, column: usize) -> Result<&arrow::array::StringArray> {

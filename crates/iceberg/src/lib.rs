@@ -9,7 +9,8 @@
 //! | `catalog` | SQL and filesystem catalogs; each is a [`pointer`] to the current metadata file |
 //! | `state`, `schema`, `partition`, `value` | from Iceberg's words to the seam's |
 //! | `manifest`, `scan`, `summaries`, `deletes` | which files a state has, and which of their rows are deleted |
-//! | `commit`, `settle`, `evolve`, `refs` | new snapshots and new metadata, submitted and settled |
+//! | `commit`, `settle`, `evolve`, `refs`, `expire` | new snapshots and new metadata, submitted and settled |
+//! | `reach` | which files of a table are needed |
 
 mod bounds;
 mod catalog;
@@ -17,12 +18,14 @@ mod commit;
 mod deletes;
 mod error;
 mod evolve;
+mod expire;
 mod lineage;
 mod location;
 mod manifest;
 mod metadata;
 mod partition;
 mod pointer;
+mod reach;
 mod refs;
 mod scan;
 mod schema;

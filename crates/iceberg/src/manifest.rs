@@ -48,6 +48,13 @@ impl Manifests {
 
     /// The manifests of a snapshot that hold live files.
     pub(crate) async fn list(&self, table: &TableMetadata, snapshot: &Snapshot) -> Result<Vec<ManifestFile>> {
+        let mut manifests = self.list_all(table, snapshot).await?;
+        manifests.retain(has_live_files);
+        Ok(manifests)
+    }
+
+    /// Every manifest that a snapshot's list names.
+    pub(crate) async fn list_all(&self, table: &TableMetadata, snapshot: &Snapshot) -> Result<Vec<ManifestFile>> {
         let location = snapshot.manifest_list();
         if location.is_empty() {
             return Err(Error::unsupported("the table uses a feature of Iceberg that is not supported")
@@ -58,8 +65,7 @@ impl Manifests {
         }
         let bytes = self.files.read(location).await?;
         let list = ManifestList::parse_with_version(&bytes, table.format_version()).map_err(|e| unreadable(location, e))?;
-        let live = |file: &ManifestFile| file.has_added_files() || file.has_existing_files();
-        let manifests: Vec<ManifestFile> = list.consume_entries().into_iter().filter(live).collect();
+        let manifests: Vec<ManifestFile> = list.consume_entries().into_iter().collect();
         match manifests.iter().find(|file| file.key_metadata.as_ref().is_some_and(|key| !key.is_empty())) {
             Some(file) => Err(encrypted(&file.manifest_path)),
             None => Ok(manifests),
@@ -114,6 +120,10 @@ fn inherit(mut entry: ManifestEntry, file: &ManifestFile) -> Result<ManifestEntr
             .with("entry", entry.file_path()));
     }
     Ok(entry)
+}
+
+pub(crate) fn has_live_files(file: &ManifestFile) -> bool {
+    file.has_added_files() || file.has_existing_files()
 }
 
 pub(crate) fn is_data(file: &ManifestFile) -> bool {

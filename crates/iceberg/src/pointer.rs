@@ -20,6 +20,9 @@ pub(crate) trait Pointer: Send + Sync + Debug {
 
     /// Writes the metadata file and makes it the current one, if `base` still is. An error means that it surely is not.
     async fn swap(&self, base: &str, next: &NewFile) -> Result<Swap>;
+
+    /// Files in the table's folder that are the catalog's, as absolute URLs.
+    fn own_files(&self) -> Vec<String>;
 }
 
 /// What became of a swap.

@@ -125,7 +125,9 @@ impl IcebergTable {
 fn can_carry(base: &IcebergState, target: Target) -> bool {
     let id = |snapshot: &Snapshot| snapshot.snapshot_id();
     match target {
-        Target::Main => base.snapshot.as_deref().map(id) == base.metadata.table.current_snapshot().map(|snapshot| id(snapshot)),
+        Target::Main | Target::Rollback { .. } => {
+            base.snapshot.as_deref().map(id) == base.metadata.table.current_snapshot().map(|snapshot| id(snapshot))
+        }
         Target::Aside { .. } => true,
     }
 }
@@ -135,7 +137,7 @@ fn landed(table: &TableMetadata, commit: &Commit) -> Option<VersionId> {
     let is_own = |snapshot: &&SnapshotRef| snapshot.summary().additional_properties.get(COMMIT_ID) == Some(&commit.commit_id);
     let parent = |snapshot: &&SnapshotRef| snapshot.parent_snapshot_id().and_then(|id| table.snapshot_by_id(id));
     let own = match commit.target {
-        Target::Main => std::iter::successors(table.current_snapshot(), parent).find(is_own),
+        Target::Main | Target::Rollback { .. } => std::iter::successors(table.current_snapshot(), parent).find(is_own),
         Target::Aside { .. } => table.snapshots().find(is_own),
     };
     own.map(|snapshot| VersionId(snapshot.snapshot_id()))

@@ -1,6 +1,6 @@
 //! One Iceberg table behind the seam.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use iceberg::spec::TableMetadata;
 use roaring::RoaringTreemap;
 use waterline_core::error::Result;
-use waterline_core::format::{Commit, CommitOutcome, DataFile, FilePruner, TableFormat, TableState, VersionId};
+use waterline_core::format::{Commit, CommitOutcome, DataFile, Expiry, FilePruner, StoredFiles, TableFormat, TableState, VersionId};
 use waterline_core::table::TableName;
 use waterline_env::Env;
 
@@ -20,7 +20,7 @@ use crate::metadata::Metadata;
 use crate::pointer::Pointer;
 use crate::scan::{self, PlannedFile};
 use crate::state::{self, IcebergState};
-use crate::{evolve, refs};
+use crate::{evolve, expire, reach, refs};
 
 /// Holds caches of immutable files, and commits whose outcome is not known yet.
 #[derive(Debug)]
@@ -130,5 +130,18 @@ impl TableFormat for IcebergTable {
         }
         let table = refs::with_tag(&base.metadata, tag, version, self.env.clock.now_ms())?;
         self.change(&base.metadata, table, |metadata| refs::is_set(metadata, tag, version)).await
+    }
+
+    async fn expire(&self, base: &TableState, expiry: &Expiry) -> Result<CommitOutcome> {
+        let base = IcebergState::of(base)?;
+        let table = expire::without(&base.metadata, expiry, self.env.clock.now_ms())?;
+        self.change(&base.metadata, table, |metadata| expire::is_done(metadata, expiry)).await
+    }
+
+    async fn reachable(&self, state: &TableState, versions: &HashSet<VersionId>) -> Result<StoredFiles> {
+        let metadata = &IcebergState::of(state)?.metadata;
+        let mut files = reach::reachable(&self.manifests, metadata, versions).await?;
+        files.extend(self.pointer.own_files().into_iter().map(|location| (location, None)));
+        Ok(files)
     }
 }

@@ -21,6 +21,7 @@ mod rows;
 mod sample;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -106,6 +107,7 @@ checks! {
     outcomes: a_commit_is_found_by_its_id, a_landed_commit_without_an_answer_is_found, a_lost_commit_is_submitted_again, a_lost_commit_gives_way_to_another, a_landed_commit_is_found_below_others;
     versions: a_commit_without_files_is_a_version, summaries_are_kept, properties_and_tags_come_with_the_commit, tags_move_without_a_version, versions_form_a_chain, an_older_version_shows_its_own_rows, an_unknown_version_is_not_found, commit_times_never_go_back;
     aside: an_older_version_is_gone_on_from, a_snapshot_stands_alone, files_of_the_parent_leave, they_build_on_each_other, the_main_branch_moves_meanwhile, racing_commits_all_land, a_tag_is_replaced_and_removed, a_new_snapshot_has_the_newest_schema, what_would_be_lost_is_refused, a_lost_answer_is_settled;
+    upkeep: expired_versions_are_gone, a_named_version_does_not_expire, a_stale_expiry_changes_nothing, reachable_files_are_enough, a_version_that_is_not_there_is_not_reached, a_rollback_goes_on_from_an_older_version;
     evolution: new_columns_and_wider_types, old_versions_keep_their_schema, nothing_new_changes_nothing, a_type_that_does_not_fit_is_refused, an_evolution_loses_no_rows, nested_columns_evolve, ids_are_not_used_twice;
     pruning: bounds_contain_all_values, bounds_contain_extreme_values, bounds_survive_evolution, a_file_that_may_matter_is_kept, nothing_is_kept_against_the_pruner, partition_values_come_back, partitions_prune, partitions_that_cannot_be_are_refused, deleted_rows_do_not_hide_others;
 }

@@ -7,7 +7,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::SchemaRef;
@@ -15,7 +15,8 @@ use async_trait::async_trait;
 use roaring::RoaringTreemap;
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{
-    Catalog, Commit, CommitOutcome, DataFile, FilePruner, TableDefinition, TableFormat, TableState, Target, VersionId, table_schema,
+    Catalog, Commit, CommitOutcome, DataFile, Expiry, FilePruner, StoredFiles, TableDefinition, TableFormat, TableState, Target, VersionId,
+    table_schema,
 };
 use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
@@ -139,6 +140,14 @@ impl TableFormat for MemoryTable {
     async fn set_tag(&self, base: &TableState, tag: &str, version: Option<VersionId>) -> Result<CommitOutcome> {
         let next = view(base)?.metadata.with_tag(tag, version)?;
         self.swap(base, next)
+    }
+
+    async fn expire(&self, base: &TableState, expiry: &Expiry) -> Result<CommitOutcome> {
+        self.swap(base, view(base)?.metadata.without(expiry)?)
+    }
+
+    async fn reachable(&self, state: &TableState, versions: &HashSet<VersionId>) -> Result<StoredFiles> {
+        view(state)?.metadata.files_of(versions)
     }
 }
 

@@ -9,6 +9,7 @@ mod query;
 mod setup;
 mod sync;
 mod tag;
+mod upkeep;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ pub(crate) use query::QueryArgs;
 pub(crate) use setup::{AddArgs, DemoArgs, InitArgs};
 pub(crate) use sync::{ChangeFormat, LimitArgs, OnError, RunArgs, SyncArgs};
 pub(crate) use tag::{TagArgs, TagCommand, TagCreateArgs, TagDeleteArgs, TagListArgs};
+pub(crate) use upkeep::{CareArgs, ExpireArgs, MaintainArgs, RollbackArgs, VacuumArgs};
 
 const ABOUT: &str = "Keeps Apache Iceberg tables in step with operational databases";
 
@@ -157,6 +159,25 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Deal with records that were put aside as unreadable
     Quarantine(QuarantineArgs),
+    /// Forget old snapshots of tables and their changelogs, and delete the files that only they needed
+    ///
+    /// What branches and tags name stays, and no moment of the source is lost: --as-of answers as before. Where waterline.toml
+    /// has a retention policy for a table, the events leave that it does not keep.
+    Expire(ExpireArgs),
+    /// Delete files in the folders of tables and their changelogs that nothing refers to
+    ///
+    /// Nothing is deleted where anything is in doubt: metadata that cannot be read, a file of the table outside of its
+    /// folder, a job that seems to be writing.
+    Vacuum(VacuumArgs),
+    /// Take a table back to an older snapshot
+    ///
+    /// The events that were merged or logged after it stay in the changelog and do not count any more, nor do dumps that were
+    /// loaded after it. --committed-by still reads what was known before.
+    Rollback(RollbackArgs),
+    /// Do what is due for the upkeep of tables: the entry for a scheduled job
+    ///
+    /// Trims changelogs by their retention policies, expires old snapshots and deletes files that nothing refers to.
+    Maintain(MaintainArgs),
     /// Make a small lake in a folder of its own and show what Waterline does
     ///
     /// Makes it from a sample that is built into the program, then loads, merges and queries it. Each step shows the

@@ -86,6 +86,8 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::Baseline => "baseline",
         Kind::Merge => "merge",
         Kind::Compaction => "compaction",
+        Kind::Rollback => "rollback",
+        Kind::Trim => "trim",
     }
 }
 

@@ -5,16 +5,21 @@ mod changes;
 mod demo;
 mod describe;
 mod diff;
+mod expire;
 mod export;
 mod files;
 mod history;
 mod init;
 mod load;
+mod maintain;
 mod quarantine;
 mod query;
+mod rollback;
 mod status;
 mod sync;
 mod tag;
+mod upkeep;
+mod vacuum;
 
 use crate::args::{Cli, Command};
 use crate::context::Context;
@@ -41,6 +46,10 @@ pub(crate) async fn dispatch(Cli { global, command }: Cli, host: &mut Host) -> R
         Command::Files(args) => files::run(&mut context(host), &args).await,
         Command::Status(args) => status::run(&mut context(host), &args).await,
         Command::Quarantine(args) => quarantine::run(&mut context(host), &args).await,
+        Command::Expire(args) => expire::run(&mut context(host), &args).await,
+        Command::Vacuum(args) => vacuum::run(&mut context(host), &args).await,
+        Command::Rollback(args) => rollback::run(&mut context(host), &args).await,
+        Command::Maintain(args) => maintain::run(&mut context(host), &args).await,
         Command::Demo(args) => demo::run(host, &global, &args).await,
     }
 }

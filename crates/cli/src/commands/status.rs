@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::record_batch::RecordBatch;
 use futures::{StreamExt, stream};
-use waterline_core::as_of::{Answerable, answerable_range};
+use waterline_core::as_of::{Answerable, answerable_range, kept_moments};
 use waterline_core::error::Result;
 use waterline_core::format::{Catalog, TableState};
 use waterline_core::record::{LogHeader, Record, log_header, record_of};
@@ -51,6 +51,8 @@ struct Facts {
     record: Option<Record>,
     log: LogHeader,
     answerable: Answerable,
+    /// Moments before that range which are answered too.
+    kept: Vec<i64>,
     /// Records in quarantine now.
     quarantined: u64,
     runs: LastRuns,
@@ -71,9 +73,9 @@ impl Facts {
     async fn read(lake: &Lake, table: &TableName) -> Result<Self> {
         let mirror = head(lake.catalog.as_ref(), table).await?;
         let changelog = head(lake.catalog.as_ref(), &table.changelog()).await?;
-        let answerable = match (&mirror, &changelog) {
-            (Some(mirror), Some(changelog)) => answerable_range(mirror, changelog)?,
-            _ => Answerable::default(),
+        let (answerable, kept) = match (&mirror, &changelog) {
+            (Some(mirror), Some(changelog)) => (answerable_range(mirror, changelog)?, kept_moments(mirror, changelog)?),
+            _ => Default::default(),
         };
         let (quarantined, runs) = match &mirror {
             Some(mirror) => (Quarantine::of(lake, mirror).count().await?, last_runs(lake, &mirror.own_folder).await?),
@@ -81,7 +83,7 @@ impl Facts {
         };
         let record = mirror.as_ref().map(record_of).transpose()?.flatten();
         let log = changelog.as_ref().map(log_header).transpose()?.unwrap_or_default();
-        Ok(Self { mirror, record, log, answerable, quarantined, runs })
+        Ok(Self { mirror, record, log, answerable, kept, quarantined, runs })
     }
 
     fn total_rows(&self) -> Option<i64> {
@@ -129,6 +131,8 @@ fn batch(rows: &[Row]) -> Result<RecordBatch> {
         ("complete_until", moment(|facts| facts.log.watermark_us)),
         ("event_time_max", moment(|facts| facts.log.event_time_max_us)),
         ("earliest", moment(Facts::earliest_us)),
+        ("kept_moments", number(|facts| i64::try_from(facts.kept.len()).ok())),
+        ("kept_from", moment(|facts| facts.kept.first().copied())),
         ("last_merge", moment(Facts::committed_at_us)),
         ("last_run", moment(|facts| Some(facts.runs.newest()?.ended_us))),
         ("last_run_verb", text(|facts| Some(facts.runs.newest()?.verb.clone()))),
@@ -138,6 +142,7 @@ fn batch(rows: &[Row]) -> Result<RecordBatch> {
         ("events", number(|facts| i64::try_from(facts.log.counts.events).ok())),
         ("late", number(|facts| i64::try_from(facts.log.counts.late).ok())),
         ("below_watermark", number(|facts| i64::try_from(facts.log.counts.below_watermark).ok())),
+        ("too_late", number(|facts| i64::try_from(facts.log.counts.too_late).ok())),
         ("repeated", number(|facts| i64::try_from(facts.log.counts.repeated).ok())),
         ("quarantined", number(|facts| i64::try_from(facts.quarantined).ok())),
         ("error", Arc::new(rows.iter().map(|row| row.facts.as_ref().err().map(ToString::to_string)).collect::<StringArray>())),

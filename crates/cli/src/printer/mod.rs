@@ -103,6 +103,11 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// What went wrong, on standard error.
+    pub(crate) fn error(&mut self, text: &str) {
+        let _ = writeln!(self.err, "error: {text}");
+    }
+
     /// What a command did, at its end.
     pub(crate) fn report(&mut self, report: &SyncReport) -> Result<(), Failure> {
         match self.format {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use waterline_core::error::{Error, Result};
 
-/// `0s`, `500ms`, `1h30m`, `7d`.
+/// `0s`, `500ms`, `1h30m`, `7d`; a year has 365 days.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span(pub(crate) Duration);
 
@@ -15,7 +15,7 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self> {
         let invalid =
-            || Error::usage("not a span of time; write a number and ms, s, m, h, d or w, such as 90s or 1h30m").with("text", text);
+            || Error::usage("not a span of time; write a number and ms, s, m, h, d, w or y, such as 90s or 1h30m").with("text", text);
         let mut rest = text.trim();
         let mut total_ms: u64 = 0;
         while !rest.is_empty() {
@@ -38,6 +38,7 @@ fn unit_ms(unit: &str) -> Option<u64> {
         "h" => 3_600_000,
         "d" => 86_400_000,
         "w" => 7 * 86_400_000,
+        "y" => 365 * 86_400_000,
         _ => return None,
     })
 }

@@ -16,6 +16,7 @@ use waterline_core::table::TableName;
 use crate::settings::amount::{Size, Span};
 use crate::settings::expand::{Variables, expand, parse_document};
 use crate::settings::place::Place;
+use crate::settings::retention::RetentionSection;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +30,8 @@ pub(crate) struct File {
     pub(crate) sources: BTreeMap<String, SourceSection>,
     #[serde(default)]
     pub(crate) tables: BTreeMap<TableName, TableSection>,
+    /// Of all tables.
+    pub(crate) retention: Option<RetentionSection>,
 }
 
 impl File {
@@ -165,6 +168,7 @@ pub(crate) struct TableSection {
     #[serde(default)]
     pub(crate) properties: BTreeMap<String, Scalar>,
     pub(crate) table_format: Option<TableFormatName>,
+    pub(crate) retention: Option<RetentionSection>,
 }
 
 /// `"a"` or `["a", "b"]`.

@@ -8,6 +8,7 @@ pub(crate) mod file;
 mod pattern;
 mod place;
 pub mod request;
+mod retention;
 mod source;
 mod table;
 
@@ -16,6 +17,7 @@ use std::path::{Component, Path, PathBuf};
 
 use chrono_tz::Tz;
 use waterline_core::error::{Error, Result};
+use waterline_core::maintain::retention::Retention;
 use waterline_core::moments::DumpMoment;
 pub(crate) use waterline_core::moments::{parse_dump_moment, parse_moment};
 use waterline_core::table::TableName;
@@ -45,6 +47,8 @@ pub struct Settings {
     /// By name.
     pub sources: BTreeMap<String, SourceSettings>,
     pub tables: BTreeMap<TableName, TableSettings>,
+    /// Of tables that have none of their own.
+    pub retention: Option<Retention>,
 }
 
 impl Settings {
@@ -74,18 +78,26 @@ impl Settings {
             let source = SourceSettings::from_section(&name, section, limits, table_format, folder).map_err(|e| e.with("source", &name))?;
             sources.insert(name, source);
         }
+        let retention = file.retention.map_or(Ok(None), |section| section.resolve())?;
         let mut tables = BTreeMap::new();
         for (name, section) in file.tables {
-            let table = TableSettings::from_section(section).map_err(|e| e.with("table", &name))?;
+            let table = TableSettings::from_section(section, retention).map_err(|e| e.with("table", &name))?;
             tables.insert(name, table);
         }
-        Ok(Self { catalog, limits, table_format, sources, tables })
+        Ok(Self { catalog, limits, table_format, sources, tables, retention })
     }
 
     /// What the file says of a table; the default where it says nothing.
     pub fn table(&self, name: &TableName) -> TableSettings {
-        self.tables.get(name).cloned().unwrap_or_default()
+        let other = || TableSettings { retention: self.retention, ..TableSettings::default() };
+        self.tables.get(name).cloned().unwrap_or_else(other)
     }
+}
+
+/// Milliseconds of `7d`, `1h30m`.
+pub(crate) fn span_ms(text: &str) -> Result<i64> {
+    let span: amount::Span = text.parse()?;
+    i64::try_from(span.0.as_millis()).map_err(|_| Error::usage("the span of time is too long").with("text", text))
 }
 
 fn no_catalog() -> Error {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use waterline_core::error::Result;
+use waterline_core::maintain::retention::Retention;
 use waterline_core::partition::PartitionField;
 
 use crate::args;
@@ -45,6 +46,7 @@ pub struct TableSettings {
     pub enabled: bool,
     pub properties: BTreeMap<String, String>,
     pub table_format: Option<TableFormatKind>,
+    pub retention: Option<Retention>,
 }
 
 impl Default for TableSettings {
@@ -57,13 +59,16 @@ impl Default for TableSettings {
             enabled: true,
             properties: BTreeMap::new(),
             table_format: None,
+            retention: None,
         }
     }
 }
 
 impl TableSettings {
-    pub(crate) fn from_section(section: TableSection) -> Result<Self> {
+    /// `retention` is that of all tables.
+    pub(crate) fn from_section(section: TableSection, retention: Option<Retention>) -> Result<Self> {
         Ok(Self {
+            retention: section.retention.map_or(Ok(retention), |own| own.resolve())?,
             keys: section.keys,
             sequence_by: section.sequence_by.map(OneOrMany::into_vec).unwrap_or_default(),
             columns: section.columns.unwrap_or_default(),

@@ -8,13 +8,15 @@ mod overlay;
 mod residual;
 mod rows;
 mod sweep;
+mod times;
 
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
-use waterline_core::as_of::{Answerable, Base, Cut, Plan, plan_upto};
+use waterline_core::as_of::{Answerable, Base, Cut, Log, Plan, plan_upto};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{TableState, table_schema};
+use waterline_core::log_times::LogTimes;
 use waterline_core::record::{BatchOrdinal, LogCounts, log_header};
 use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
@@ -25,6 +27,7 @@ pub(crate) use self::overlay::{Gone, Images, Overlay};
 pub(crate) use self::residual::{Bucket, Loaded, Onto, Residual, Whole};
 pub(crate) use self::rows::source_columns;
 pub(crate) use self::sweep::{Sweep, SweptMoment};
+pub(crate) use self::times::{log_times, read_log_times};
 pub(crate) use crate::events::{Window, files_in};
 use crate::lake::{Lake, Limits};
 use crate::merge::Pair;
@@ -40,6 +43,7 @@ pub struct AsOf {
     plan: Plan,
     mirror: TableState,
     log: TableState,
+    times: LogTimes,
     counts: LogCounts,
     schema: TableSchema,
     limits: Limits,
@@ -102,9 +106,10 @@ impl AsOf {
         limits: &Limits,
     ) -> Result<Self> {
         let log = pair.changelog.head().await?;
-        let plan = plan_upto(&mirror, &log, cut, upto)?;
+        let times = log_times(lake, &log, cut.known_by_ms).await?;
+        let plan = plan_upto(&mirror, &Log { state: &log, times: &times }, cut, upto)?;
         let (schema, counts) = (table_schema(&mirror)?, log_header(&log)?.counts);
-        Ok(Self { lake: lake.clone(), pair, plan, mirror, log, counts, schema, limits: *limits, state: OnceCell::new() })
+        Ok(Self { lake: lake.clone(), pair, plan, mirror, log, times, counts, schema, limits: *limits, state: OnceCell::new() })
     }
 
     /// The same table at another cut, by what was known of it when it was opened.
@@ -116,6 +121,7 @@ impl AsOf {
             plan,
             mirror: self.mirror.clone(),
             log: self.log.clone(),
+            times: self.times.clone(),
             counts: self.counts,
             schema: self.schema.clone(),
             limits: self.limits,
@@ -129,12 +135,13 @@ impl AsOf {
 
     /// The plan of another moment, by what was fixed when the table was opened.
     pub(crate) fn plan_at(&self, cut: &Cut) -> Result<Plan> {
-        plan_upto(&self.mirror, &self.log, cut, Some(self.plan.upto)).map_err(|e| e.with("table", self.pair.mirror.name()))
+        let log = Log { state: &self.log, times: &self.times };
+        plan_upto(&self.mirror, &log, cut, Some(self.plan.upto)).map_err(|e| e.with("table", self.pair.mirror.name()))
     }
 
     /// Events between a plan's base and a moment, at most.
     pub(crate) async fn events_until(&self, plan: &Plan, until_us: i64) -> Result<u64> {
-        let window = Window { until_us: Some(until_us), ..Window::since(&plan.baseline.baseline, plan.upto) };
+        let window = Window { until_us: Some(until_us), ..Window::since(&plan.baseline.baseline, plan.upto, &plan.rollbacks) };
         self.past().events_in(plan, &window).await
     }
 
@@ -200,7 +207,7 @@ impl AsOf {
 
     /// The events of the epoch up to the moment.
     pub(crate) fn window(&self) -> Window {
-        Window { until_us: Some(self.plan.at_us), ..Window::since(&self.plan.baseline.baseline, self.plan.upto) }
+        Window { until_us: Some(self.plan.at_us), ..Window::since(&self.plan.baseline.baseline, self.plan.upto, &self.plan.rollbacks) }
     }
 }
 

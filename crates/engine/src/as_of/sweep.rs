@@ -81,7 +81,7 @@ impl Sweep {
     }
 
     async fn onto(past: &Past<'_>, plan: &Plan, until_us: i64) -> Result<Option<Self>> {
-        let window = Window { until_us: Some(until_us), ..Window::since(&plan.baseline.baseline, plan.upto) };
+        let window = Window { until_us: Some(until_us), ..Window::since(&plan.baseline.baseline, plan.upto, &plan.rollbacks) };
         let (base, baseline) = past.grounds(plan).await?;
         let ground: Ground<'_> = past.ground(window, baseline.as_ref());
         let onto = Onto { state: base.as_ref(), record: &plan.base.record };

@@ -4,7 +4,7 @@ use serde::Serialize;
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{NewDataFile, TableState};
 use waterline_core::place::{Place, anchor_of, place};
-use waterline_core::record::{Baseline, Kind, Record, log_header, record_of};
+use waterline_core::record::{Baseline, Kind, Record, log_header, newest_lineage, record_of};
 
 use super::agreement::Agreement;
 use super::{Existing, LoadRequest};
@@ -128,7 +128,6 @@ impl WrittenDump<'_> {
 
     /// Whatever was logged is folded anew, as far as it is newer than the dump.
     fn record(&self, mirror: &TableState) -> Result<Record> {
-        let lineage = record_of(mirror)?.map_or(1, |record| record.lineage);
-        Ok(Record { lineage, baseline: self.baseline(), ..Record::initial() })
+        Ok(Record { lineage: newest_lineage(mirror)?, baseline: self.baseline(), ..Record::initial() })
     }
 }

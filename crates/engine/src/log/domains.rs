@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::Array;
 use arrow::datatypes::Fields;
 use futures::TryStreamExt;
-use waterline_core::change::{ChangeBatch, DOMAIN, Op};
+use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, Op};
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{FilePruner, FileSummary, TableFormat};
 use waterline_core::key::{KeyEncoder, KeyId, KeyIndex};
@@ -15,7 +15,7 @@ use waterline_core::locate::{KeyPruner, KeySet, key_columns};
 use waterline_core::record::LogHeader;
 use waterline_core::value::Value;
 
-use super::text;
+use super::{ordinals, text};
 use crate::lake::Lake;
 use crate::locate::columns_by_name;
 use crate::parquet_io::Rows;
@@ -44,7 +44,7 @@ pub(crate) async fn misplaced(
     }
     let mut keys = Keys::of(events)?;
     if let Some(keys) = &mut keys {
-        keys.find_logged(lake, changelog, &of_rows, &mut domains).await?;
+        keys.find_logged(lake, changelog, header, &of_rows, &mut domains).await?;
     }
     let mut truncated = header.counts.truncates > 0;
     let mut misplaced = Vec::new();
@@ -109,19 +109,28 @@ impl Keys {
 
     /// Reads the domains of these keys from the changelog. That a key was the old one of a change need not be looked for:
     /// it has the change's delete.
-    async fn find_logged(&mut self, lake: &Lake, changelog: &Arc<dyn TableFormat>, of_rows: &[usize], domains: &mut Domains) -> Result<()> {
+    async fn find_logged(
+        &mut self,
+        lake: &Lake,
+        changelog: &Arc<dyn TableFormat>,
+        header: &LogHeader,
+        of_rows: &[usize],
+        domains: &mut Domains,
+    ) -> Result<()> {
         let only = of_rows.first().filter(|first| of_rows.iter().all(|domain| domain == *first));
         let (set, keys) = KeySet::new(&self.index, &self.encoder, self.fields.clone(), |_| true)?;
         let pruner = Elsewhere { keys, only: only.map(|domain| domains.0[*domain].clone()) };
         let state = changelog.head().await?;
-        let columns = columns_by_name(&state, std::iter::once(DOMAIN).chain(self.fields.iter().map(|field| field.name().as_str())))?;
+        let columns = columns_by_name(&state, [DOMAIN, BATCH].into_iter().chain(self.fields.iter().map(|field| field.name().as_str())))?;
         for file in changelog.data_files(&state, &pruner).await? {
             let opened = lake.files.open_data_file(&state, &file).await?;
-            let mut batches = opened.read(&columns, Rows::All, 1 << 16).await?;
-            while let Some(batch) = batches.try_next().await? {
-                let names = text(&batch, 0)?;
+            let mut read = opened.read(&columns, Rows::All, 1 << 16).await?;
+            while let Some(batch) = read.try_next().await? {
+                let (names, batches) = (text(&batch, 0)?, ordinals(&batch, 1)?);
                 set.probe(&key_columns(&batch, &self.fields)?, |row, key| {
-                    self.domain_of[key.index()] = Some(domains.number(names.value(row)));
+                    if !header.rollbacks.void(batches.value(row)) {
+                        self.domain_of[key.index()] = Some(domains.number(names.value(row)));
+                    }
                 })?;
             }
         }

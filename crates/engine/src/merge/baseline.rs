@@ -11,8 +11,10 @@ use waterline_core::change::{ChangeBatch, OP, Op};
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, NewDataFile, Operation, Removal, TableFormat, TableState, Target};
 use waterline_core::place::anchor_of;
-use waterline_core::record::{Baseline, Kind, RECORD, Record, RunBaseline, SnapshotRun, log_header, record_of};
+use waterline_core::record::{Baseline, Kind, RECORD, Record, RunBaseline, SnapshotRun, log_header, newest_lineage};
+use waterline_core::rollbacks::Rollbacks;
 use waterline_core::sequence::position_of;
+use waterline_core::trim::Trim;
 use waterline_core::value::Value;
 
 use super::Pair;
@@ -47,11 +49,21 @@ pub(super) async fn take_run(lake: &Lake, pair: &Pair, base: &TableState, record
 pub(crate) async fn adopt(lake: &Lake, mirror: &Arc<dyn TableFormat>, base: &TableState, at_us: Option<i64>) -> Result<()> {
     let version =
         base.version.ok_or_else(|| Error::not_found("the table is empty; there is nothing to adopt").with("table", mirror.name()))?;
-    let lineage = record_of(base)?.map_or(1, |record| record.lineage);
+    let lineage = newest_lineage(base)?;
     let anchor = at_us.map_or_else(|| format!("waterline/adopted-{}", version.0), anchor_of);
     let baseline = Baseline { at_us, until_us: None, anchor: Some(anchor), run: None };
     let record = Record { kind: Kind::Baseline, lineage, baseline, ..Record::initial() };
     commit(lake, mirror, base, &record, BaselineRows::Kept).await
+}
+
+/// Late events fold onto the baseline of a trim from now on. The rows stay, since everything that was trimmed is in them.
+pub(super) async fn follow(lake: &Lake, pair: &Pair, base: &TableState, record: &Record, trim: &Trim) -> Result<()> {
+    if record.folded < trim.settled {
+        let error = Error::corrupt("the changelog was trimmed although its events had not all been merged");
+        return Err(error.with("table", pair.mirror.name()).with("merged up to batch", record.folded.0));
+    }
+    let record = Record { kind: Kind::Trim, baseline: trim.baseline(), ..record.clone() };
+    commit(lake, &pair.mirror, base, &record, BaselineRows::FoldedUpon).await
 }
 
 /// What a baseline does to the rows of the table.
@@ -109,25 +121,27 @@ pub(super) async fn live_rows(lake: &Lake, mirror: &Arc<dyn TableFormat>, state:
 
 /// Writes the rows of a run from the changelog. The log holds each read once.
 async fn write_run(lake: &Lake, pair: &Pair, log: &TableState, base: &TableState, run: &SnapshotRun) -> Result<Vec<NewDataFile>> {
-    let columns = TableColumns::of(log)?;
+    let (columns, header) = (TableColumns::of(log)?, log_header(log)?);
     let mut writer = DataWriter::new(&lake.env, base)?;
     for file in pair.changelog.data_files(log, &ReadsAt(run.at_us)).await? {
         let opened = lake.files.open_data_file(log, &file).await?;
         let mut batches = opened.read(&columns, Rows::All, 1 << 14).await?;
         while let Some(batch) = batches.try_next().await? {
-            let reads = reads_of(run, batch)?;
+            let reads = reads_of(run, &header.rollbacks, batch)?;
             writer.write(&reads.source_columns()?).await?;
         }
     }
     writer.finish().await
 }
 
-fn reads_of(run: &SnapshotRun, batch: RecordBatch) -> Result<ChangeBatch> {
+fn reads_of(run: &SnapshotRun, rollbacks: &Rollbacks, batch: RecordBatch) -> Result<ChangeBatch> {
     let events = ChangeBatch::try_new(batch)?;
+    let batches = events.batches()?;
     let is_read = |row: usize| {
         events.ops().value(row) == Op::Read.as_str()
             && events.domains().value(row) == run.domain.0
             && position_of(events.sequences().value(row)) == run.position
+            && !rollbacks.void(batches.value(row))
     };
     let wanted: BooleanArray = (0..events.len()).map(|row| Some(is_read(row))).collect();
     ChangeBatch::try_new(filter_record_batch(events.batch(), &wanted)?)

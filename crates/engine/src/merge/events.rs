@@ -9,6 +9,7 @@ use waterline_core::change::{BATCH, ChangeBatch};
 use waterline_core::error::Result;
 use waterline_core::format::{DataFile, FilePruner, TableFormat, TableState};
 use waterline_core::record::{BatchOrdinal, LogCounts, log_header};
+use waterline_core::rollbacks::Rollbacks;
 use waterline_core::value::Value;
 
 use crate::events::Window;
@@ -27,11 +28,17 @@ pub(crate) struct Pending {
     pub upto: BatchOrdinal,
     /// Of the whole changelog.
     pub log_counts: LogCounts,
+    pub rollbacks: Rollbacks,
 }
 
 impl Pending {
     pub(crate) fn of_batch(batch: &LoggedBatch) -> Self {
-        Self { events: batch.events.clone(), upto: batch.header.batch, log_counts: batch.header.counts }
+        Self {
+            events: batch.events.clone(),
+            upto: batch.header.batch,
+            log_counts: batch.header.counts,
+            rollbacks: batch.header.rollbacks.clone(),
+        }
     }
 }
 
@@ -45,9 +52,9 @@ pub(crate) async fn read(
     limits: &Limits,
 ) -> Result<Pending> {
     let header = log_header(state)?;
-    let files = changelog.data_files(state, &Window::of_batches(folded, last)).await?;
+    let files = changelog.data_files(state, &Window::of_batches(folded, last, &header.rollbacks)).await?;
     let upto = last_that_fits(&files, folded, last, limits);
-    let window = Window::of_batches(folded, upto);
+    let window = Window::of_batches(folded, upto, &header.rollbacks);
     let columns = TableColumns::of(state)?;
     let mut batches = Vec::new();
     for file in files.iter().filter(|file| window.keep(&file.summary)) {
@@ -59,7 +66,7 @@ pub(crate) async fn read(
         }
     }
     let events = ChangeBatch::try_new(concat_batches(columns.schema(), &batches)?)?;
-    Ok(Pending { events, upto, log_counts: header.counts })
+    Ok(Pending { events, upto, log_counts: header.counts, rollbacks: header.rollbacks })
 }
 
 /// The last ordinal so that the files up to it are within the limits, or the first that holds any events.

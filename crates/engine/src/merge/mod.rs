@@ -7,6 +7,7 @@ mod keyed;
 mod lineage;
 mod refold;
 mod rewrite;
+pub(crate) mod rollback;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use roaring::RoaringTreemap;
 use waterline_core::change::Op;
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{Commit, DataFile, NewDataFile, Operation, Removal, TableFormat, TableState, Target};
-use waterline_core::record::{Kind, LogHeader, RECORD, Record, log_header, record_of};
+use waterline_core::record::{FIRST_LINEAGE, Kind, LogHeader, RECORD, Record, log_header, record_of};
 use waterline_core::schema::TableSchema;
 
 use self::events::Pending;
@@ -89,10 +90,22 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
             lost += 1;
             continue;
         };
+        // What was logged may have been taken back since then.
+        let logged = logged.filter(|batch| record.lineage <= batch.header.rollbacks.newest_lineage().unwrap_or(FIRST_LINEAGE));
         let log = match logged {
             Some(batch) => Log { header: batch.header.clone(), state: None },
             None => Log::read(&pair.changelog).await?,
         };
+        if let Some(rollback) = log.header.rollbacks.pending(&record) {
+            rollback::go_back(lake, pair, &base, rollback).await?;
+            lost += 1;
+            continue;
+        }
+        if let Some(trim) = log.header.trimmed.filter(|trim| trim.is_ahead_of(&record)) {
+            baseline::follow(lake, pair, &base, &record, &trim).await?;
+            lost += 1;
+            continue;
+        }
         // A batch of progress alone makes no snapshot, unless it completes a run.
         let has_news = log.header.last_with_events > record.folded;
         let new_run = log.header.run.as_ref().filter(|run| record.precedes(run));

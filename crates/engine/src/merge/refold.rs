@@ -33,7 +33,14 @@ impl Fold<'_> {
         let baseline = Epoch { baseline: self.record.baseline.clone(), version: self.anchor()? };
         let record = Record { baseline: self.record.baseline.clone(), ..Record::initial() };
         let base = Base { version: baseline.version, record };
-        Ok(Plan { at_us: i64::MAX, upto: self.pending.upto, baseline, base, answerable: Default::default() })
+        Ok(Plan {
+            at_us: i64::MAX,
+            upto: self.pending.upto,
+            rollbacks: self.pending.rollbacks.clone(),
+            baseline,
+            base,
+            answerable: Default::default(),
+        })
     }
 
     /// What the histories of keys are read from.
@@ -42,7 +49,7 @@ impl Fold<'_> {
     }
 
     fn window(&self) -> Window {
-        Window::since(&self.record.baseline, self.pending.upto)
+        Window::since(&self.record.baseline, self.pending.upto, &self.pending.rollbacks)
     }
 
     fn log_counts(&self) -> LogCounts {

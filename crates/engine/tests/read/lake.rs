@@ -1,6 +1,6 @@
 //! A lake of files in memory: a catalog with one table, `shop.orders`, whose files and deletes a test lists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -203,6 +203,14 @@ impl TableFormat for Lake {
     }
 
     async fn set_tag(&self, _: &TableState, _: &str, _: Option<VersionId>) -> Result<CommitOutcome> {
+        unreachable!("these tests only read")
+    }
+
+    async fn expire(&self, _: &TableState, _: &Expiry) -> Result<CommitOutcome> {
+        unreachable!("these tests only read")
+    }
+
+    async fn reachable(&self, _: &TableState, _: &HashSet<VersionId>) -> Result<StoredFiles> {
         unreachable!("these tests only read")
     }
 }

@@ -213,4 +213,8 @@ impl Pointer for Folder {
     async fn swap(&self, _: &str, next: &NewFile) -> Result<Swap> {
         self.create(location::metadata_version(&next.location), next).await
     }
+
+    fn own_files(&self) -> Vec<String> {
+        vec![self.hint_location()]
+    }
 }

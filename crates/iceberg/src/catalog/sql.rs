@@ -177,4 +177,8 @@ impl Pointer for Row {
             Executed::Unknown(error) => Swap::Unknown(error),
         })
     }
+
+    fn own_files(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -57,7 +57,11 @@ pub(crate) async fn stage(sources: Sources<'_>, base: &IcebergState, commit: &Co
 
 /// The snapshot that the new one is a child of.
 fn parent(base: &IcebergState, target: Target) -> Result<Option<&Snapshot>> {
-    let Target::Aside { parent } = target else { return Ok(base.snapshot.as_deref()) };
+    let parent = match target {
+        Target::Main => return Ok(base.snapshot.as_deref()),
+        Target::Aside { parent } => parent,
+        Target::Rollback { to } => Some(to),
+    };
     let missing = |id| Error::not_found("the table has no such snapshot").with("snapshot", id).with("file", &base.metadata.location);
     let snapshot = |VersionId(id)| base.metadata.table.snapshot_by_id(id).ok_or_else(|| missing(id));
     Ok(parent.map(snapshot).transpose()?.map(AsRef::as_ref))
@@ -182,7 +186,7 @@ impl<'a> Attempt<'a> {
         }
         builder = match self.commit.target {
             // Keeps the retention of the branch.
-            Target::Main => builder.set_branch_snapshot(snapshot, MAIN_BRANCH),
+            Target::Main | Target::Rollback { .. } => builder.set_branch_snapshot(snapshot, MAIN_BRANCH),
             Target::Aside { .. } => builder.add_snapshot(snapshot),
         }
         .map_err(refused)?;

@@ -1,6 +1,6 @@
 //! The suite finds what is wrong: each flaw is put into the format in memory in turn, and a check must fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use roaring::RoaringTreemap;
 use waterline_core::error::Error;
 use waterline_core::format::{
-    Commit, CommitOutcome, DataFile, FilePruner, FileSummary, KeepAll, Removal, TableDefinition, TableFormat, TableState, Target, VersionId,
+    Commit, CommitOutcome, DataFile, Expiry, FilePruner, FileSummary, KeepAll, Removal, StoredFiles, TableDefinition, TableFormat,
+    TableState, Target, VersionId,
 };
 use waterline_core::table::TableName;
 use waterline_core::value::Value;
@@ -44,10 +45,14 @@ enum Flaw {
     IgnoresThePruner,
     AsideIsOnMain,
     AsideIsOnTheHead,
+    ReachesNoData,
+    ExpiresNothing,
+    ExpiresSilently,
+    RollsBackNothing,
 }
 
 /// Flaws, each with a check that fails for it.
-const FLAWS: [(Flaw, &str); 19] = [
+const FLAWS: [(Flaw, &str); 23] = [
     (Flaw::RebasesSilently, "conflicts::a_stale_commit_leaves_nothing"),
     (Flaw::ForgetsEarlierDeletes, "deletes::deletes_of_one_file_add_up"),
     (Flaw::DeletesOffByOne, "deletes::deleted_rows_are_gone"),
@@ -67,6 +72,10 @@ const FLAWS: [(Flaw, &str); 19] = [
     (Flaw::IgnoresThePruner, "pruning::nothing_is_kept_against_the_pruner"),
     (Flaw::AsideIsOnMain, "aside::an_older_version_is_gone_on_from"),
     (Flaw::AsideIsOnTheHead, "aside::an_older_version_is_gone_on_from"),
+    (Flaw::ReachesNoData, "upkeep::reachable_files_are_enough"),
+    (Flaw::ExpiresNothing, "upkeep::expired_versions_are_gone"),
+    (Flaw::ExpiresSilently, "upkeep::a_stale_expiry_changes_nothing"),
+    (Flaw::RollsBackNothing, "upkeep::a_rollback_goes_on_from_an_older_version"),
 ];
 
 #[derive(Debug)]
@@ -108,8 +117,11 @@ impl FlawedTable {
     fn bent(&self, base: &TableState, commit: &Commit) -> Commit {
         let mut commit = commit.clone();
         match self.flaw {
+            Flaw::RollsBackNothing if matches!(commit.target, Target::Rollback { .. }) => commit.target = Target::Main,
             Flaw::AsideIsOnMain => commit.target = Target::Main,
-            Flaw::AsideIsOnTheHead if commit.target != Target::Main => commit.target = Target::Aside { parent: base.version },
+            Flaw::AsideIsOnTheHead if matches!(commit.target, Target::Aside { .. }) => {
+                commit.target = Target::Aside { parent: base.version }
+            }
             Flaw::DeletesOffByOne => {
                 commit.delete_rows.values_mut().for_each(|rows| *rows = rows.iter().map(|row| row.saturating_sub(1)).collect())
             }
@@ -220,6 +232,22 @@ impl TableFormat for FlawedTable {
 
     async fn set_tag(&self, base: &TableState, tag: &str, version: Option<VersionId>) -> Result<CommitOutcome> {
         self.inner.set_tag(base, tag, version).await
+    }
+
+    async fn expire(&self, base: &TableState, expiry: &Expiry) -> Result<CommitOutcome> {
+        match self.flaw {
+            Flaw::ExpiresNothing => Ok(CommitOutcome::Committed(base.clone())),
+            Flaw::ExpiresSilently => self.inner.expire(&self.head().await?, expiry).await,
+            _ => self.inner.expire(base, expiry).await,
+        }
+    }
+
+    async fn reachable(&self, state: &TableState, versions: &HashSet<VersionId>) -> Result<StoredFiles> {
+        let mut files = self.inner.reachable(state, versions).await?;
+        if self.flaw == Flaw::ReachesNoData {
+            files.retain(|file, _| !file.contains("/data/"));
+        }
+        Ok(files)
     }
 }
 

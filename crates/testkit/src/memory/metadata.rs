@@ -1,7 +1,7 @@
 //! One version of everything that a table is.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use arrow::datatypes::{Schema, SchemaRef};
 use roaring::RoaringTreemap;
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{
-    Bounds, COMMIT_ID, Commit, DataFile, DeleteState, FileSummary, NewDataFile, Ref, RefKind, Removal, TableDefinition, TableState, Target,
-    VersionId, VersionInfo,
+    Bounds, COMMIT_ID, Commit, DataFile, DeleteState, Expiry, FileSummary, NewDataFile, Ref, RefKind, Removal, StoredFiles,
+    TableDefinition, TableState, Target, VersionId, VersionInfo,
 };
 use waterline_core::partition::PartitionField;
 use waterline_core::schema::TableSchema;
@@ -101,6 +101,26 @@ impl Metadata {
         Ok(next)
     }
 
+    pub(super) fn without(&self, expiry: &Expiry) -> Result<Self> {
+        let named = self.tags.values().copied().chain(self.main.as_ref().map(|head| head.info.version));
+        if let Some(version) = named.into_iter().find(|version| expiry.versions.contains(version)) {
+            return Err(Error::internal("a version that is to expire is named by a branch or tag").with("version", version.0));
+        }
+        let mut next = self.clone();
+        next.snapshots.retain(|snapshot| !expiry.versions.contains(&snapshot.info.version));
+        next.properties.extend(expiry.properties.clone());
+        Ok(next)
+    }
+
+    pub(super) fn files_of(&self, versions: &HashSet<VersionId>) -> Result<StoredFiles> {
+        let mut files = StoredFiles::new();
+        for version in versions {
+            let live = self.snapshot(*version)?.files.values();
+            files.extend(live.map(|live| (live.file.path.clone(), Some(live.file.size_bytes))));
+        }
+        Ok(files)
+    }
+
     fn snapshot(&self, version: VersionId) -> Result<&Arc<Snapshot>> {
         let found = self.snapshots.iter().find(|snapshot| snapshot.info.version == version);
         found.ok_or_else(|| Error::not_found("the table has no such version").with("version", version.0))
@@ -145,6 +165,7 @@ impl View {
         let parent = match commit.target {
             Target::Main => next.main.clone(),
             Target::Aside { parent } => parent.map(|version| next.snapshot(version).cloned()).transpose()?,
+            Target::Rollback { to } => Some(next.snapshot(to)?.clone()),
         };
         let version = version_of(&commit.commit_id);
         let mut summary = commit.summary.clone();
@@ -159,7 +180,7 @@ impl View {
         };
         let files = self.files_after(parent.as_deref(), commit)?;
         let snapshot = Arc::new(Snapshot { info, schema: next.schema.clone(), files });
-        if commit.target == Target::Main {
+        if !matches!(commit.target, Target::Aside { .. }) {
             next.main = Some(snapshot.clone());
         }
         next.snapshots.push(snapshot);

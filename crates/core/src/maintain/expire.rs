@@ -1,0 +1,159 @@
+//! Which snapshots of a table expire. No moment of the source is lost with them, since baselines are named by tags and the
+//! changelog keeps the events: reads of such moments become slower at most. What can be lost is how something looked at an
+//! earlier commit time, and the plan says it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::error::{Error, Result};
+use crate::forgotten::{CommitTimes, FORGOTTEN, Forgotten};
+use crate::format::{Expiry, Operation, RefKind, TableState, VersionId, VersionInfo};
+use crate::record::{Baseline, Kind, Record, own_record};
+
+const MS_OF_DAY: i64 = 24 * 60 * 60 * 1000;
+const DEFAULT_AGE_MS: i64 = 7 * MS_OF_DAY;
+const DEFAULT_RETAINED: usize = 10;
+/// Nothing younger than this is cleaned up unless forced: a job may still use it.
+pub const FLOOR_MS: i64 = MS_OF_DAY;
+
+/// What was asked for; what is absent, the table's own properties say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    pub older_than_ms: Option<i64>,
+    pub retain_last: Option<usize>,
+}
+
+/// Whether limits that protect from mistakes hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caution {
+    Usual,
+    Forced,
+}
+
+/// What is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Commit time, in milliseconds since the epoch: what was committed then or later stays.
+    pub keep_from_ms: i64,
+    /// So many of the newest snapshots of each branch stay.
+    pub retain_last: usize,
+}
+
+impl Policy {
+    pub fn new(asked: &Asked, caution: Caution, state: &TableState, now_ms: i64) -> Result<Self> {
+        ensure_may_delete(state)?;
+        let property = |name: &str| -> Result<Option<i64>> {
+            let Some(text) = state.properties.get(name) else { return Ok(None) };
+            text.parse().map(Some).map_err(|_| Error::usage("the table's property is not a number").with("property", name))
+        };
+        let age_ms = match asked.older_than_ms {
+            Some(age_ms) => age_ms,
+            None => property("history.expire.max-snapshot-age-ms")?.unwrap_or(DEFAULT_AGE_MS).max(FLOOR_MS),
+        };
+        let retained = match asked.retain_last {
+            Some(retained) => retained,
+            None => property("history.expire.min-snapshots-to-keep")?.map_or(Ok(DEFAULT_RETAINED), |kept| {
+                usize::try_from(kept).map_err(|_| Error::usage("the table's property `history.expire.min-snapshots-to-keep` is negative"))
+            })?,
+        };
+        Ok(Self { keep_from_ms: cut_off_ms(age_ms, caution, now_ms)?, retain_last: retained.max(1) })
+    }
+}
+
+/// The time before which things are old. Fails for one in the future, and below the floor unless forced.
+pub fn cut_off_ms(age_ms: i64, caution: Caution, now_ms: i64) -> Result<i64> {
+    if age_ms < 0 {
+        return Err(Error::usage("a cut-off in the future would take what jobs are writing now"));
+    }
+    if age_ms < FLOOR_MS && caution == Caution::Usual {
+        return Err(Error::usage("less than 24 hours may take what a running job still needs; --force does it all the same"));
+    }
+    Ok(now_ms.saturating_sub(age_ms))
+}
+
+/// Fails for a table whose owner says that its files are not to be deleted.
+pub fn ensure_may_delete(state: &TableState) -> Result<()> {
+    match state.properties.get("gc.enabled").map(String::as_str) {
+        Some("false") => Err(Error::unsupported("the table's property `gc.enabled` is false: its files may be those of other tables")),
+        _ => Ok(()),
+    }
+}
+
+/// Snapshots to forget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub expiry: Expiry,
+    pub kept: HashSet<VersionId>,
+    /// Commit times that `--committed-by` can name until now, and not any more.
+    pub unknown: Vec<CommitTimes>,
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.expiry.versions.is_empty()
+    }
+}
+
+/// Chooses the snapshots of a mirror or changelog that expire.
+pub fn plan(state: &TableState, policy: &Policy) -> Result<Plan> {
+    let kept = kept(state, policy)?;
+    let versions: HashSet<VersionId> = state.history.iter().map(|info| info.version).filter(|version| !kept.contains(version)).collect();
+    let before = Forgotten::of(state)?;
+    let mut forgotten = before.clone();
+    let mut unknown = Vec::new();
+    for info in state.lineage().filter(|info| versions.contains(&info.version)) {
+        let Some(record) = own_record(info)? else { continue };
+        if record.baseline == Baseline::EMPTY && record.has_changes {
+            forgotten.began_empty_ms = Some(forgotten.began_empty_ms.map_or(info.committed_at_ms, |known| known.min(info.committed_at_ms)));
+        }
+        unknown.extend(superseded(state, info, &record)?);
+    }
+    forgotten.unknown.extend(unknown.iter().copied());
+    let properties = if forgotten == before { BTreeMap::new() } else { BTreeMap::from([(FORGOTTEN.to_owned(), forgotten.to_json()?)]) };
+    Ok(Plan { expiry: Expiry { versions, properties }, kept, unknown })
+}
+
+/// What branches and tags name, what is young, the newest of each branch, and what the record of the head is read from.
+fn kept(state: &TableState, policy: &Policy) -> Result<HashSet<VersionId>> {
+    let young = state.history.iter().filter(|info| info.committed_at_ms >= policy.keep_from_ms);
+    let mut kept: HashSet<VersionId> = young.map(|info| info.version).collect();
+    kept.extend(state.version);
+    for reference in state.refs.values() {
+        kept.insert(reference.version);
+        if reference.kind == RefKind::Branch {
+            kept.extend(ancestry(state, reference.version).take(policy.retain_last).map(|info| info.version));
+        }
+    }
+    for info in state.lineage() {
+        kept.insert(info.version);
+        if own_record(info)?.is_some() || info.operation != Operation::Replace {
+            break;
+        }
+    }
+    Ok(kept)
+}
+
+fn ancestry(state: &TableState, version: VersionId) -> impl Iterator<Item = &VersionInfo> {
+    std::iter::successors(state.info(version), |info| info.parent.and_then(|parent| state.info(parent)))
+}
+
+/// The commit times at which a baseline counted that no tag names any more, so that it goes with its snapshot.
+fn superseded(state: &TableState, info: &VersionInfo, record: &Record) -> Result<Option<CommitTimes>> {
+    if record.kind != Kind::Baseline {
+        return Ok(None);
+    }
+    let anchor = record.baseline.anchor.as_ref().and_then(|tag| state.info(state.refs.get(tag)?.version));
+    let Some(anchor) = anchor else {
+        return Ok(Some(CommitTimes { from_ms: info.committed_at_ms, until_ms: next_commit_ms(state) }));
+    };
+    let is_same = own_record(anchor)?.is_some_and(|anchored| anchored.baseline == record.baseline);
+    let is_known = is_same && anchor.committed_at_ms <= info.committed_at_ms;
+    Ok((!is_known).then_some(CommitTimes { from_ms: info.committed_at_ms, until_ms: anchor.committed_at_ms }))
+}
+
+/// Just after everything that has been committed.
+fn next_commit_ms(state: &TableState) -> i64 {
+    state.history.iter().map(|info| info.committed_at_ms + 1).max().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

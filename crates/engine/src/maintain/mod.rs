@@ -1,0 +1,15 @@
+//! Upkeep of tables, done: what `waterline_core::maintain` plans.
+
+mod delete;
+pub mod expire;
+mod needed;
+pub mod rollback;
+pub mod trim;
+pub mod vacuum;
+
+/// Whether a plan is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Plan,
+    Do,
+}

@@ -17,6 +17,7 @@ use waterline_core::format::{Catalog, TableState};
 use waterline_core::record::{RECORD, Record, record_of};
 use waterline_engine::as_of::AsOf;
 use waterline_engine::lake::Limits;
+use waterline_engine::maintain::compact::{Request, execute, plan};
 use waterline_engine::merge::catch_up;
 use waterline_engine::read::{AsOfTable, SessionOptions, SweepQuery};
 use waterline_iceberg::FilesystemCatalog;
@@ -32,23 +33,37 @@ use crate::fold::{ALL, PLAIN, RUNS, Subject, run};
 
 /// How a history comes into a table.
 #[derive(Clone, Debug)]
-struct Course {
+pub(crate) struct Course {
     arrival: Arrival,
     /// Bits: whether batches are merged when they are logged.
     merged: u64,
+    /// Bits: whether the table is compacted after a batch, and how.
+    compacted: u64,
+    compaction: Request,
+    properties: &'static [(&'static str, &'static str)],
     /// Before which batch a dump is loaded, and of which moment.
     second_dump: Option<(u8, u8)>,
     /// Of the moments that are read.
     seed: u64,
 }
 
-fn courses(disorder: Disorder) -> impl Strategy<Value = Course> {
+pub(crate) fn courses(disorder: Disorder) -> impl Strategy<Value = Course> {
     (arrivals(disorder), any::<u64>(), any::<Option<(u8, u8)>>(), any::<u64>()).prop_map(|(arrival, merged, second_dump, seed)| Course {
         arrival,
         merged,
+        compacted: 0,
+        compaction: Request::default(),
+        properties: &[],
         second_dump,
         seed,
     })
+}
+
+impl Course {
+    /// The same, with compactions after the batches whose bits are set.
+    pub(crate) fn compacted(self, compacted: u64, compaction: Request, properties: &'static [(&'static str, &'static str)]) -> Self {
+        Self { compacted, compaction, properties, ..self }
+    }
 }
 
 /// What was known of the table at a commit time.
@@ -69,9 +84,9 @@ struct Past {
 }
 
 impl Past {
-    async fn new(history: &History, world: World, catalog: Arc<dyn Catalog>) -> Self {
+    async fn new(history: &History, world: World, catalog: Arc<dyn Catalog>, properties: &[(&str, &str)]) -> Self {
         world.clock.tick_us(1_000);
-        let subject = Subject::of(history, &world, catalog, &[]).await;
+        let subject = Subject::of(history, &world, catalog, properties).await;
         let mut past = Self { subject, baselines: vec![history.baseline.clone()], known: Vec::new(), began_empty: true };
         past.remember();
         past
@@ -98,6 +113,14 @@ impl Past {
         }
         self.subject.load(&baseline, "waterline/baseline-second").await;
         self.baselines.push(baseline);
+        self.remember();
+    }
+
+    async fn compact(&mut self, request: &Request) {
+        for planned in plan(&self.subject.lake, self.subject.pair.mirror.name(), request).await.unwrap() {
+            let report = execute(&self.subject.lake, planned, request).await.unwrap();
+            assert_eq!(report.given_up, []);
+        }
         self.remember();
     }
 
@@ -213,7 +236,7 @@ fn moments(rng: &mut StdRng, history: &History, count: usize) -> Vec<i64> {
 
 async fn as_of_is_fold(history: &History, course: &Course, world: World, catalog: Arc<dyn Catalog>) {
     let mut rng = StdRng::seed_from_u64(course.seed);
-    let mut past = Past::new(history, world, catalog).await;
+    let mut past = Past::new(history, world, catalog, course.properties).await;
     let batches = course.arrival.batches(&history.events);
     let second = course.second_dump.and_then(|(before, moment)| {
         let times: Vec<i64> = history.times_us().filter(|time| Some(*time) > history.baseline.first_us()).collect();
@@ -224,7 +247,11 @@ async fn as_of_is_fold(history: &History, course: &Course, world: World, catalog
         if let Some((_, baseline)) = second.as_ref().filter(|(before, _)| *before == number) {
             past.load(baseline.clone()).await;
         }
-        past.log(batch, course.merged >> (number % 64) & 1 == 1).await;
+        let happens = |bits: u64| bits >> (number % 64) & 1 == 1;
+        past.log(batch, happens(course.merged)).await;
+        if happens(course.compacted) {
+            past.compact(&course.compaction).await;
+        }
     }
     let now = *past.known.last().unwrap();
     let moments = moments(&mut rng, history, 4);
@@ -236,13 +263,13 @@ async fn as_of_is_fold(history: &History, course: &Course, world: World, catalog
     past.check_sweep(&moments, now).await;
 }
 
-fn in_memory(history: &History, course: &Course) {
+pub(crate) fn in_memory(history: &History, course: &Course) {
     let world = World::in_memory(7);
     let catalog = Arc::new(MemoryCatalog::new("memory://lake/warehouse", world.faults.clone()));
     run(as_of_is_fold(history, course, world, catalog));
 }
 
-fn in_iceberg(history: &History, course: &Course) {
+pub(crate) fn in_iceberg(history: &History, course: &Course) {
     let world = World::in_memory(7);
     let catalog = Arc::new(FilesystemCatalog::new("memory://lake/warehouse", world.env.clone()).unwrap());
     run(as_of_is_fold(history, course, world, catalog));
@@ -306,6 +333,6 @@ proptest! {
 }
 
 /// `PROPTEST_CASES` asks for more.
-fn cases(few: u32) -> u32 {
+pub(crate) fn cases(few: u32) -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few)
 }

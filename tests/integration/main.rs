@@ -5,6 +5,7 @@ mod bad_input;
 mod changes;
 mod cli;
 mod cli_as_of;
+mod compact;
 mod concurrency;
 mod conformance;
 mod crash;

@@ -84,8 +84,22 @@ pub trait TableFormat: Send + Sync + Debug {
     /// history, and submits the same bytes again until the slot holds ours or another's.
     async fn settle(&self, base: &TableState, commit: &Commit) -> Result<CommitOutcome>;
 
+    /// What of a state's metadata a commit with [`Operation::Replace`] would tidy up, whatever else it does.
+    async fn leftovers(&self, _: &TableState) -> Result<Leftovers> {
+        Ok(Leftovers::default())
+    }
+
     /// Creates, moves or removes a tag without a new snapshot.
     async fn set_tag(&self, base: &TableState, tag: &str, version: Option<VersionId>) -> Result<CommitOutcome>;
+}
+
+/// Metadata that has served its time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Delete files and deletion vectors that apply to no live data file, by path.
+    pub dangling_deletes: Vec<String>,
+    /// Files that list the state's files, so small that they could be one.
+    pub small_lists: usize,
 }
 
 /// Decides from bounds and partition values whether a file can matter.
@@ -185,7 +199,7 @@ pub struct VersionInfo {
 #[serde(rename_all = "lowercase")]
 pub enum Operation {
     Append,
-    /// Rows stay the same, files change.
+    /// Rows stay the same, files change. The format drops what it has of [`Leftovers`].
     Replace,
     Overwrite,
     Delete,
@@ -213,6 +227,8 @@ pub struct DataFile {
     pub summary: FileSummary,
     /// Rows that position deletes or a deletion vector remove, when that is known without reading them.
     pub deletes: DeleteState,
+    /// How many rows they remove at most, by the metadata alone; `None` where only reading tells.
+    pub deleted_rows: Option<u64>,
     pub equality_deletes: Vec<EqualityDelete>,
     /// `None` where the format does not number the file's rows.
     pub lineage: Option<RowLineage>,
@@ -280,7 +296,7 @@ pub struct Commit {
     pub target: Target,
     pub operation: Operation,
     pub add: Vec<NewDataFile>,
-    /// Rows to delete by data file path, in addition to those deleted already.
+    /// Rows to delete by data file path, in addition to those deleted already. The file may be one that the commit adds.
     pub delete_rows: BTreeMap<String, RoaringTreemap>,
     /// Data files that leave, together with their deletes.
     pub remove: Removal,

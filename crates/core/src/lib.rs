@@ -13,6 +13,7 @@ pub mod error;
 pub mod format;
 pub mod key;
 pub mod locate;
+pub mod maintain;
 pub mod moments;
 pub mod normalise;
 pub mod partition;

@@ -2,6 +2,7 @@
 
 pub mod as_of;
 mod bytes_in;
+mod carry;
 pub mod changes;
 mod commit;
 pub mod diff;
@@ -13,6 +14,7 @@ pub mod lake;
 pub mod load;
 pub mod locate;
 pub mod log;
+pub mod maintain;
 pub mod merge;
 pub mod parquet_io;
 pub mod progress;

@@ -31,12 +31,7 @@ pub struct DataWriter {
 
 impl DataWriter {
     pub fn new(env: &Env, state: &TableState) -> Result<Self> {
-        let target_file_size_bytes = match state.properties.get(TARGET_FILE_SIZE) {
-            None => DEFAULT_TARGET_FILE_SIZE_BYTES,
-            Some(text) => text
-                .parse()
-                .map_err(|e| Error::usage("a table property is not a number of bytes").with("property", TARGET_FILE_SIZE).caused_by(e))?,
-        };
+        let target_file_size_bytes = target_file_size_bytes(state)?;
         Ok(Self { env: env.clone(), state: state.clone(), target_file_size_bytes, open: BTreeMap::new(), closed: Vec::new() })
     }
 
@@ -60,7 +55,22 @@ impl DataWriter {
         Ok(())
     }
 
-    /// Closes all files and returns them.
+    /// [`Self::write`] of rows that are known to lie in one partition, with the table's columns.
+    pub async fn write_into(&mut self, partition: &[Option<Value>], rows: &RecordBatch) -> Result<()> {
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        self.append(partition.to_vec(), &conform_batch(rows, &self.state.schema)?).await
+    }
+
+    /// Files are closed when they have this size, instead of the one that the table's properties say.
+    #[must_use]
+    pub fn with_target_file_size(mut self, bytes: u64) -> Self {
+        self.target_file_size_bytes = bytes;
+        self
+    }
+
+    /// Closes all files and returns them, those of one partition in the order of their rows.
     pub async fn finish(mut self) -> Result<Vec<NewDataFile>> {
         while let Some((_, file)) = self.open.pop_first() {
             self.closed.push(file.close().await?);
@@ -94,6 +104,12 @@ impl DataWriter {
         }
         Ok(())
     }
+}
+
+/// What the table's properties say, or the default.
+pub fn target_file_size_bytes(state: &TableState) -> Result<u64> {
+    let Some(text) = state.properties.get(TARGET_FILE_SIZE) else { return Ok(DEFAULT_TARGET_FILE_SIZE_BYTES) };
+    text.parse().map_err(|e| Error::usage("a table property is not a number of bytes").with("property", TARGET_FILE_SIZE).caused_by(e))
 }
 
 type Partition = Vec<Option<Value>>;

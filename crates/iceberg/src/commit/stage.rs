@@ -89,6 +89,7 @@ impl<'a> Attempt<'a> {
         let mut located = live.locate(self.commit)?;
         let mut removed = live.removed(&self.commit.remove);
         located.retain(|path, _| !removed.contains(path));
+        located.extend(LiveFiles::locate_added(table, self.commit)?);
         let deletes = rows::stage(table, sources.deletes, &live, &located, &self.commit.delete_rows, self.id).await?;
         removed.extend(deletes.replaced.iter().cloned());
         self.add_deletes(deletes).await?;

@@ -118,7 +118,7 @@ fn equality_delete(delete: &ManifestEntry) -> Result<EqualityDelete> {
 }
 
 /// The one data file whose rows a delete file names, if that is known, as [`location::key`].
-fn referenced_file(delete: &DataFile) -> Option<String> {
+pub(crate) fn referenced_file(delete: &DataFile) -> Option<String> {
     if let Some(path) = delete.referenced_data_file() {
         return Some(location::key(&path).into_owned());
     }

@@ -6,5 +6,5 @@ pub(crate) mod puffin;
 mod reader;
 pub(crate) mod vector;
 
-pub(crate) use index::DeleteIndex;
+pub(crate) use index::{DeleteIndex, referenced_file};
 pub(crate) use reader::DeleteReader;

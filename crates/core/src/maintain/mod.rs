@@ -1,0 +1,3 @@
+//! Keeping tables healthy: functions from a state and a policy to a plan, so that a dry run prints what would be done.
+
+pub mod compact;

@@ -1,6 +1,7 @@
 //! The command line as it was typed. No meaning is given to anything here: see [`crate::settings`].
 
 mod changes;
+mod compact;
 mod diff;
 mod export;
 mod inspect;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use changes::ChangesArgs;
+pub(crate) use compact::{CompactArgs, CompactStrategy};
 pub(crate) use diff::DiffArgs;
 pub(crate) use export::ExportArgs;
 pub(crate) use inspect::{QuarantineArgs, QuarantineCommand, StatusArgs, TableArgs};
@@ -143,6 +145,12 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Keep past moments of tables as tags that any engine reads
     Tag(TagArgs),
+    /// Write small files and files with deleted rows anew, as fewer ones; merges can go on beside it
+    ///
+    /// Takes the table and its changelog. Commits what is done from time to time; what another job changed meanwhile stays
+    /// as it is, and every moment reads as before.
+    #[command(visible_aliases = ["optimize", "rewrite-data-files"])]
+    Compact(CompactArgs),
     /// List the snapshots of a table, newest first
     ///
     /// JSON and CSV hold more columns.

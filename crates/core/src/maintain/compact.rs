@@ -98,7 +98,7 @@ impl Due {
 const SMALL_PERCENT: u64 = 75;
 /// Files above this share of the target are too large, in percent.
 const LARGE_PERCENT: u64 = 180;
-/// A group is divided for more lanes only as far as each part has this many bytes.
+/// A group is divided for more lanes only as far as each part has about this many bytes.
 const MIN_LANE_BYTES: u64 = 64 << 20;
 /// Sorted together at most, in files of the target size.
 const SORTED_FILES: u64 = 16;
@@ -193,13 +193,11 @@ fn binpacked(files: Vec<DataFile>, place: &Place, lane_bytes: u64, policy: &Poli
     packed(taken, policy.target_file_bytes, |(_, file)| live_bytes(file)).into_iter().filter_map(worth).flatten().collect()
 }
 
-/// A group in parts for several lanes. Each part stays worth it by itself, so that its file is not taken again at once.
+/// A group in parts for several lanes. Each part is worth it by itself, so that its file is not taken again at once.
 fn divided(why: Due, files: Vec<DataFile>, lane_bytes: u64, policy: &Policy) -> Vec<(Due, Vec<DataFile>)> {
-    let parts = packed(files.clone(), lane_bytes, live_bytes);
-    if parts.len() > 1 && parts.iter().all(|part| part.len() >= policy.min_input_files.max(2)) {
-        return parts.into_iter().map(|part| (why, part)).collect();
-    }
-    vec![(why, files)]
+    let bytes: u64 = files.iter().map(live_bytes).sum();
+    let parts = bytes.div_ceil(lane_bytes.max(1)).min((files.len() / policy.min_input_files.max(2)) as u64).max(1);
+    packed(files, bytes.div_ceil(parts), live_bytes).into_iter().map(|part| (why, part)).collect()
 }
 
 /// All files of a partition where their ranges overlap, in groups of neighbours; else those that are due by themselves.

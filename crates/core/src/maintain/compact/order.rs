@@ -92,7 +92,8 @@ impl FromStr for SortOrder {
 
     /// `a, b desc, c asc`.
     fn from_str(text: &str) -> Result<Self> {
-        let invalid = || Error::usage("not a sort order; write columns with commas between, each with `desc` or `asc` if need be").with("text", text);
+        let invalid =
+            || Error::usage("not a sort order; write columns with commas between, each with `desc` or `asc` if need be").with("text", text);
         let column = |part: &str| {
             let mut words = part.split_whitespace();
             let name = words.next().ok_or_else(invalid)?.to_owned();

@@ -9,7 +9,7 @@ use waterline_core::format::{Commit, NewDataFile, Removal};
 
 use crate::commit::data_file;
 use crate::commit::manifests::entry_key;
-use crate::deletes::DeleteIndex;
+use crate::deletes::{DataIndex, DeleteIndex};
 use crate::location;
 use crate::manifest::{Contents, is_data};
 
@@ -85,6 +85,18 @@ impl LiveFiles {
             }
             Removal::Files(paths) => paths.iter().flat_map(|path| self.with_owned_deletes(path)).collect(),
         }
+    }
+
+    /// The delete files that apply to nothing once these entries have left.
+    pub(crate) fn dangling(&self, removed: &HashSet<String>) -> Vec<&ManifestEntryRef> {
+        let entries = |of_data: bool| {
+            let manifests = self.manifests.iter().filter(move |(file, _)| is_data(file) == of_data);
+            let entries = manifests.flat_map(|(_, contents)| contents.live().map(move |entry| (contents, entry)));
+            entries.filter(|(_, entry)| !removed.contains(&entry_key(entry.data_file())))
+        };
+        let mut data = DataIndex::default();
+        entries(true).for_each(|(contents, entry)| data.add(contents, entry));
+        entries(false).filter(|(contents, entry)| data.is_dangling(contents, entry)).map(|(_, entry)| entry).collect()
     }
 
     fn with_owned_deletes(&self, path: &str) -> impl Iterator<Item = String> {

@@ -80,7 +80,7 @@ impl SortColumn {
 fn compare(a: Option<&Value>, b: Option<&Value>, direction: Direction) -> Ordering {
     match (a, b) {
         (Some(a), Some(b)) => {
-            let order = a.partial_cmp(b).unwrap_or(Ordering::Equal);
+            let order = a.total_cmp(b);
             if direction == Direction::Descending { order.reverse() } else { order }
         }
         (a, b) => a.is_some().cmp(&b.is_some()),

@@ -261,6 +261,9 @@ async fn as_of_is_fold(history: &History, course: &Course, world: World, catalog
         past.check(*at_us, then).await;
     }
     past.check_sweep(&moments, now).await;
+    if course.compacted > 0 {
+        crate::check::assert_sound(&past.subject.lake, past.subject.pair.mirror.name()).await;
+    }
 }
 
 pub(crate) fn in_memory(history: &History, course: &Course) {

@@ -3,6 +3,7 @@
 mod as_of;
 mod bad_input;
 mod changes;
+mod check;
 mod cli;
 mod cli_as_of;
 mod compact;

@@ -96,10 +96,17 @@ pub trait TableFormat: Send + Sync + Debug {
 /// Metadata that has served its time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leftovers {
-    /// Delete files and deletion vectors that apply to no live data file, by path.
-    pub dangling_deletes: Vec<String>,
+    pub dangling_deletes: Vec<DanglingDelete>,
     /// Files that list the state's files, so small that they could be one.
     pub small_lists: usize,
+}
+
+/// A delete file or deletion vector that applies to no live data file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DanglingDelete {
+    pub path: String,
+    /// The one data file that it names. Without one it is what usual work leaves behind: it was for all files of its time.
+    pub of_file: Option<String>,
 }
 
 /// Decides from bounds and partition values whether a file can matter.

@@ -1,6 +1,7 @@
 //! The command line as it was typed. No meaning is given to anything here: see [`crate::settings`].
 
 mod changes;
+mod check;
 mod compact;
 mod diff;
 mod export;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use changes::ChangesArgs;
+pub(crate) use check::CheckArgs;
 pub(crate) use compact::{CompactArgs, CompactStrategy};
 pub(crate) use diff::DiffArgs;
 pub(crate) use export::ExportArgs;
@@ -151,6 +153,11 @@ pub(crate) enum Command {
     /// as it is, and every moment reads as before.
     #[command(visible_aliases = ["optimize", "rewrite-data-files"])]
     Compact(CompactArgs),
+    /// Look for damage: in metadata, files, deletes and positions, and with --deep in all rows
+    ///
+    /// Prints what is found, and ends with exit code 1 where that is anything. Changes nothing.
+    #[command(visible_alias = "fsck")]
+    Check(CheckArgs),
     /// List the snapshots of a table, newest first
     ///
     /// JSON and CSV hold more columns.

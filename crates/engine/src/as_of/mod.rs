@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use waterline_core::as_of::{Answerable, Base, Cut, Plan, plan_upto};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{TableState, table_schema};
-use waterline_core::record::{BatchOrdinal, LogCounts, log_header};
+use waterline_core::record::{BatchOrdinal, LogCounts, Record, log_header};
 use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
 use waterline_core::transactions::Atomicity;
@@ -103,6 +103,14 @@ impl AsOf {
     ) -> Result<Self> {
         let log = pair.changelog.head().await?;
         let plan = plan_upto(&mirror, &log, cut, upto)?;
+        let (schema, counts) = (table_schema(&mirror)?, log_header(&log)?.counts);
+        Ok(Self { lake: lake.clone(), pair, plan, mirror, log, counts, schema, limits: *limits, state: OnceCell::new() })
+    }
+
+    /// Everything that a state of the mirror holds by its record, folded anew from its baseline.
+    pub(crate) async fn folded(lake: &Lake, pair: Pair, mirror: TableState, record: &Record, limits: &Limits) -> Result<Self> {
+        let plan = Plan::whole_epoch(&mirror, record, record.folded).map_err(|e| e.with("table", pair.mirror.name()))?;
+        let log = pair.changelog.head().await?;
         let (schema, counts) = (table_schema(&mirror)?, log_header(&log)?.counts);
         Ok(Self { lake: lake.clone(), pair, plan, mirror, log, counts, schema, limits: *limits, state: OnceCell::new() })
     }

@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use iceberg::spec::ManifestEntryRef;
 use waterline_core::error::Result;
-use waterline_core::format::Leftovers;
+use waterline_core::format::{DanglingDelete, Leftovers};
 
 use crate::commit::merge::MergePolicy;
 use crate::commit::removal::LiveFiles;
+use crate::deletes::referenced_file;
 use crate::location;
 use crate::manifest::Manifests;
 use crate::state::IcebergState;
@@ -17,9 +19,13 @@ pub(crate) async fn leftovers(manifests: &Manifests, state: &IcebergState) -> Re
     let live = LiveFiles::new(manifests.collect(manifests.list(table, snapshot).await?).await?)?;
     let dangling = live.dangling(&HashSet::new());
     Ok(Leftovers {
-        dangling_deletes: dangling.into_iter().map(|entry| location::absolute(entry.file_path())).collect(),
+        dangling_deletes: dangling.into_iter().map(dangling_delete).collect(),
         small_lists: MergePolicy::of(table).map_or(0, |policy| small_lists(policy, &live)),
     })
+}
+
+fn dangling_delete(entry: &ManifestEntryRef) -> DanglingDelete {
+    DanglingDelete { path: location::absolute(entry.file_path()), of_file: referenced_file(entry.data_file()) }
 }
 
 /// Manifests that would become one, or a few, with others of their kind, spec and schema.

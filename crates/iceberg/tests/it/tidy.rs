@@ -1,7 +1,7 @@
 //! A commit that keeps the rows tidies up: deletes that apply to nothing go, and small manifests become few, by partition.
 
 use iceberg::spec::{Literal, ManifestContentType, Struct};
-use waterline_core::format::{Commit, KeepAll, Operation, Removal, TableFormat, TableState};
+use waterline_core::format::{Commit, DanglingDelete, KeepAll, Operation, Removal, TableFormat, TableState};
 use waterline_core::value::Value;
 
 use crate::foreign::Writer;
@@ -40,11 +40,12 @@ async fn deletes_go_with_the_last_file_that_they_apply_to() {
     // Of no file: all that it could apply to lie in another partition.
     writer.add(ManifestContentType::Deletes, vec![writer.equality("elsewhere", &[101], partition(500))]).await;
     let state = table.head().await.unwrap();
-    let names = |deletes: Vec<String>| deletes.iter().map(|path| path.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>();
+    let names =
+        |deletes: Vec<DanglingDelete>| deletes.iter().map(|delete| delete.path.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>();
     assert_eq!(names(table.leftovers(&state).await.unwrap().dangling_deletes), ["elsewhere.parquet"]);
 
     let one = replace(table.as_ref(), &state, "one", &[&files[0]], Some(("a2", &[1, 2, 4, 6, 7, 8, 9, 10], 0))).await;
-    assert_eq!(table.leftovers(&one).await.unwrap().dangling_deletes, [""; 0]);
+    assert_eq!(table.leftovers(&one).await.unwrap().dangling_deletes, []);
     assert_eq!([summary(&one, "removed-delete-files"), summary(&one, "total-delete-files")], [Some("1"), None]);
 
     let both = replace(table.as_ref(), &one, "both", &[&files[1]], Some(("b2", &[13, 14, 15, 16, 17, 18, 19, 20], 0))).await;

@@ -6,6 +6,7 @@ mod changes;
 mod check;
 mod cli;
 mod cli_as_of;
+mod cli_maintain;
 mod compact;
 mod concurrency;
 mod conformance;

@@ -15,10 +15,11 @@ use waterline_core::error::Result;
 use waterline_core::format::{DataFile, FIELD_ID, NewDataFile, RowLineage, TableState};
 
 use crate::lake::Lake;
-use crate::parquet_io::{Rows, TableColumns};
+use crate::parquet_io::{ParquetFile, Rows, TableColumns};
 
-/// Rows of a batch while a file is copied.
-const BATCH_ROWS: usize = 1 << 14;
+/// Rows of a batch while a file is copied, and about how many bytes of columns these are at most.
+const BATCH_ROWS: u64 = 1 << 14;
+const BATCH_BYTES: u64 = 8 << 20;
 
 /// Reads whole rows out of files of a table, and what they are called.
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ impl Carrier {
     /// The rows of a file that are not gone, in its order.
     pub(crate) async fn read(&self, lake: &Lake, file: &DataFile, gone: RoaringTreemap) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let opened = lake.files.open_data_file(&self.state, file).await?;
-        let rows = opened.read(&self.columns, Rows::All, BATCH_ROWS).await?;
+        let rows = opened.read(&self.columns, Rows::All, batch_rows(&opened)).await?;
         let lineage = file.lineage.clone().filter(|_| self.lineage.is_some());
         let mut gone = gone.into_iter().peekable();
         let mut start = 0;
@@ -70,6 +71,14 @@ impl Carrier {
             files.iter_mut().for_each(|file| drop(file.statistics.remove(&id)));
         }
     }
+}
+
+/// Fewer rows where they are wide.
+fn batch_rows(file: &ParquetFile) -> usize {
+    let groups = file.footer().row_groups();
+    let bytes: u64 = groups.iter().map(|group| group.total_byte_size().unsigned_abs()).sum();
+    let row_bytes = bytes / file.row_count().max(1);
+    (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH_ROWS) as usize
 }
 
 /// The rows at `positions` but those that are gone, whose positions are taken from the rest of all.

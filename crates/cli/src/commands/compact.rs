@@ -101,11 +101,13 @@ impl GroupRow {
     }
 }
 
+type Count = fn(&Report) -> u64;
+
 /// A row for each table.
 fn done(reports: &[Report]) -> Result<RecordBatch> {
     let tables: StringArray = reports.iter().map(|report| Some(report.table.to_string())).collect();
     let mut columns: Vec<(&str, ArrayRef)> = vec![("table", Arc::new(tables))];
-    let numbers: [(&str, fn(&Report) -> u64); 10] = [
+    let numbers: [(&str, Count); 10] = [
         ("commits", |report| report.commits),
         ("files_before", |report| report.before.files),
         ("files_after", |report| report.after.files),

@@ -15,6 +15,8 @@ use waterline_env::Env;
 use super::statistics;
 
 const ROW_GROUP_ROWS: usize = 1 << 18;
+/// Encoded: what is kept in memory until a row group is whole. Wide rows make smaller groups.
+const ROW_GROUP_BYTES: usize = 128 << 20;
 /// Bounds of longer text are cut, upwards for the upper one.
 const STATISTICS_BYTES: usize = 64;
 /// A Bloom filter of this takes 1.2 bytes for each distinct value.
@@ -66,6 +68,7 @@ fn properties(state: &TableState) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_statistics_truncate_length(Some(STATISTICS_BYTES))
         .set_created_by(concat!("waterline ", env!("CARGO_PKG_VERSION")).into());
     for field in state.schema.fields().iter().filter(|field| has_bloom_filter(state, field.name())) {

@@ -81,7 +81,7 @@ impl Checker<'_> {
         if self.request.depth == Depth::Footers {
             return Ok(Vec::new());
         }
-        let mut values = FileValues::new(state, file);
+        let mut values = FileValues::new(file);
         values.read(state, &opened).await?;
         Ok(values.problems().map(|(problem, detail)| self.finding(problem, &file.path, detail)).collect())
     }

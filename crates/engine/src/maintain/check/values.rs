@@ -27,7 +27,7 @@ pub(super) struct FileValues<'a> {
 }
 
 impl<'a> FileValues<'a> {
-    pub(super) fn new(_: &TableState, file: &'a DataFile) -> Self {
+    pub(super) fn new(file: &'a DataFile) -> Self {
         Self {
             bounds: &file.summary.bounds,
             partition: &file.summary.partition,

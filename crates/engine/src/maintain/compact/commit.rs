@@ -153,7 +153,7 @@ impl Committer {
         }
         let now: Option<Vec<&DataFile>> = rewritten.group.files.iter().map(|file| live.get(file.path.as_str()).copied()).collect();
         let Some(now) = now else { return Ok(Err("another job replaced some of its files")) };
-        let gone: Vec<RoaringTreemap> = deletes.of_all(now.iter().map(|file| DataFile::clone(file)).collect()).await?;
+        let gone: Vec<RoaringTreemap> = deletes.of_all(now.iter().copied().cloned().collect()).await?;
         let mut carried: BTreeMap<String, RoaringTreemap> = BTreeMap::new();
         for ((file, before), gone) in now.iter().zip(&rewritten.gone).zip(gone) {
             let new = gone - before;

@@ -51,7 +51,7 @@ impl Rewrite {
         let rows = self.read(&carrier, &group.files, &gone);
         let rows = match &self.policy.strategy {
             Strategy::Binpack(_) => rows,
-            Strategy::Sort(order) => sorted(rows, carrier.state(), order, self.memory_bytes)?,
+            Strategy::Sort(order) => sorted(rows, &carrier.state().schema, order, self.memory_bytes)?,
         };
         let mut add = self.write(&carrier, &group.place, rows).await?;
         carrier.without_statistics(&mut add);

@@ -13,20 +13,22 @@ import argparse, glob, json, os, shutil, statistics, subprocess, sys, tempfile, 
 
 CACHE = os.path.expanduser("~/.cache/waterline-bars")
 PYTHON = CACHE + "/venv/bin/python"
-DELETED = 10
+DELETED, KEYS = 10, 5_000_000
 START_US = 1_750_000_000_000_000
 CHECK = "select count(*) as n, sum(id) as ids, sum(i1) as s from bench.events"
 
-MAKE_DELTA = """
-import sys, pyarrow.parquet as pq, pyarrow as pa, pyarrow.compute as pc
+MAKE_PARTS = """
+import sys, os, pyarrow.parquet as pq, pyarrow as pa
 from deltalake import write_deltalake, WriterProperties
-folder, files, deleted = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+parts, delta, files, deleted = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+os.makedirs(parts)
 table = pa.concat_tables(pq.read_table(path) for path in sys.argv[5:]).sort_by("id")
 step = -(-table.num_rows // files)
-for at in range(0, table.num_rows, step):
+for number, at in enumerate(range(0, table.num_rows, step)):
     part = table.slice(at, step)
+    pq.write_table(part, f"{parts}/{number:04d}.parquet")
     ids = part["id"].to_numpy()
-    write_deltalake(folder, part.filter(pa.array(ids % deleted != 3)), mode="append", writer_properties=WriterProperties(compression="ZSTD", compression_level=1))
+    write_deltalake(delta, part.filter(pa.array(ids % deleted != 3)), mode="append", writer_properties=WriterProperties(compression="ZSTD", compression_level=1))
 """
 OPTIMIZE = """
 import sys
@@ -66,16 +68,16 @@ def python(program, *arguments):
     return run([PYTHON, "-c", program, *map(str, arguments)])
 
 
-def make_lake(binary, lake, base, rows, files):
+def make_lake(binary, lake, parts):
     os.makedirs(lake)
     run([binary, "init", "."], lake)
-    bytes_per_file = sum(map(os.path.getsize, base)) // files
+    # Each part is one batch, and each batch a file.
     with open(lake + "/waterline.toml", "a") as out:
-        out.write(f'\n[tables."bench.events"]\nproperties = {{ "write.target-file-size-bytes" = "{bytes_per_file}" }}\n')
+        out.write('\n[tables."bench.events"]\nproperties = { "write.target-file-size-bytes" = "1" }\n')
     ddl = CACHE + "/wl5m/ddl.sql"
-    run([binary, "load", "bench.events", *base, "--format", "parquet", "--ddl", ddl, "--at", "2025-06-01T00:00:00Z", "--quiet"], lake)
+    run([binary, "load", "bench.events", *sorted(glob.glob(parts + "/*.parquet")), "--format", "parquet", "--ddl", ddl, "--at", "2025-06-01T00:00:00Z", "--quiet"], lake)
     with open(lake + "/deletes.jsonl", "w") as out:
-        for place, key in enumerate(range(3, rows, DELETED)):
+        for place, key in enumerate(range(3, KEYS, DELETED)):
             at, lsn = START_US + place, 20_000_000 + place
             out.write(json.dumps({"before": {"id": key}, "after": None, "op": "d",
                 "source": {"connector": "postgresql", "name": "pg", "snapshot": "false", "schema": "bench", "table": "events", "ts_ms": at // 1000, "ts_us": at,
@@ -99,8 +101,9 @@ def main():
     if not os.path.exists(fresh):
         for path in (lake, delta):
             shutil.rmtree(path, ignore_errors=True)
-        make_lake(binary, lake, base, given.rows, given.files)
-        python(MAKE_DELTA, "", delta, given.files, DELETED, *base)
+        shutil.rmtree(folder + "/parts", ignore_errors=True)
+        python(MAKE_PARTS, folder + "/parts", delta, given.files, DELETED, *base)
+        make_lake(binary, lake, folder + "/parts")
         os.makedirs(fresh)
         for path in (lake, delta):
             shutil.move(path, fresh)

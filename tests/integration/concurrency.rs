@@ -106,7 +106,7 @@ async fn merges_beside_compactions(format: Format, seed: u64) -> (u64, usize) {
     race(&shop, &[Mode::Merge]).await;
     shop.check(&shop.lake(2)).await;
     shop.check_quiet(&shop.lake(3)).await;
-    if seed % 4 == 0 {
+    if seed.is_multiple_of(4) {
         crate::check::assert_sound(&shop.lake(4), &crate::shop::table()).await;
     }
     (reports.iter().map(|report| report.commits).sum(), reports.iter().map(|report| report.given_up.len()).sum())

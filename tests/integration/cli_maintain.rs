@@ -61,6 +61,18 @@ fn rows_are_sorted_as_asked() {
 }
 
 #[test]
+fn a_changelog_is_compacted_by_its_own_name() {
+    let shell = prepared();
+    let log = "tpcc.district__changelog";
+    let events = shell.json(&["query", "select count(*) as n from tpcc.district__changelog"]);
+    let planned = shell.json(&["compact", log, "--dry-run"]);
+    assert!(planned.as_array().unwrap().iter().all(|group| group["table"] == log), "{planned}");
+    assert_eq!(shell.json(&["compact", log])[0]["files_after"], 1);
+    assert_eq!(shell.json(&["query", "select count(*) as n from tpcc.district__changelog"]), events);
+    assert_eq!(shell.json(&["check", DISTRICT, "--deep"]), json!([]));
+}
+
+#[test]
 fn only_files_that_may_match_are_taken() {
     let shell = prepared();
     let planned = shell.json(&["optimize", DISTRICT, "--dry-run", "--where", "d_w_id > 1000000"]);

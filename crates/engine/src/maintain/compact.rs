@@ -120,26 +120,24 @@ pub struct GivenUp {
     pub why: &'static str,
 }
 
-/// Plans the compaction of a table, and of its changelog where it has one. Reads metadata only.
+/// Plans the compaction of a table, and of its changelog where it has one; of a changelog alone where that is named. Reads
+/// metadata only.
 pub async fn plan(lake: &Lake, table: &TableName, request: &Request) -> Result<Vec<Planned>> {
     let format = lake.table(table).await?;
     let state = format.head().await?;
-    let mut tables = Vec::new();
+    if let Some(mirror) = table.mirror() {
+        let folded = match lake.catalog.open(&mirror).await? {
+            Some(mirror) => folded(&mirror, &mirror.head().await?),
+            None => BatchOrdinal(0),
+        };
+        return Ok(vec![plan_changelog(format, folded, request).await?]);
+    }
     let changelog = if request.only.is_none() { lake.catalog.open(&table.changelog()).await? } else { None };
+    let folded = folded(&format, &state);
+    let mut tables = vec![plan_mirror(lake, format, state, request).await?];
     if let Some(changelog) = changelog {
-        let folded = mirror_record(&format, &state).ok().flatten().map_or(BatchOrdinal(0), |record| record.folded);
         tables.push(plan_changelog(changelog, folded, request).await?);
     }
-    let order = match &request.choice {
-        StrategyChoice::Sort(order) if !order.0.is_empty() => order.clone(),
-        _ => SortOrder::ascending(state.keys.clone()),
-    };
-    let strategy = match &request.choice {
-        StrategyChoice::Binpack => Strategy::Binpack(order),
-        StrategyChoice::Sort(_) => Strategy::Sort(checked(order, &state)?),
-    };
-    let pruner = only(lake, &state, request.only.as_deref())?;
-    tables.insert(0, plan_table(format, state, strategy, pruner.as_ref(), request).await?);
     Ok(tables)
 }
 
@@ -168,6 +166,24 @@ pub async fn execute(lake: &Lake, planned: Planned, request: &Request) -> Result
     committer.commit(waiting).await?;
     committer.tidy().await?;
     Ok(committer.into_report())
+}
+
+/// The last batch that the mirror holds; none of one that another writer's rows are in.
+fn folded(mirror: &Arc<dyn TableFormat>, state: &TableState) -> BatchOrdinal {
+    mirror_record(mirror, state).ok().flatten().map_or(BatchOrdinal(0), |record| record.folded)
+}
+
+async fn plan_mirror(lake: &Lake, format: Arc<dyn TableFormat>, state: TableState, request: &Request) -> Result<Planned> {
+    let order = match &request.choice {
+        StrategyChoice::Sort(order) if !order.0.is_empty() => order.clone(),
+        _ => SortOrder::ascending(state.keys.clone()),
+    };
+    let strategy = match &request.choice {
+        StrategyChoice::Binpack => Strategy::Binpack(order),
+        StrategyChoice::Sort(_) => Strategy::Sort(checked(order, &state)?),
+    };
+    let pruner = only(lake, &state, request.only.as_deref())?;
+    plan_table(format, state, strategy, pruner.as_ref(), request).await
 }
 
 async fn plan_table(

@@ -29,11 +29,11 @@ impl SortOrder {
         Self(columns.into_iter().map(|name| column(name.into())).collect())
     }
 
-    /// Puts files into the order by where they begin.
+    /// Puts files into the order by where they begin; those that begin alike stay as they are.
     pub(super) fn arrange(&self, files: &mut [DataFile]) {
         files.sort_by(|a, b| {
             let by_column = |column: &SortColumn| compare(column.start(a), column.start(b), column.direction);
-            self.0.iter().map(by_column).find(|order| order.is_ne()).unwrap_or_else(|| a.path.cmp(&b.path))
+            self.0.iter().map(by_column).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
         });
     }
 

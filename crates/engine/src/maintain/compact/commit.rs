@@ -66,7 +66,7 @@ impl Committer {
         groups.iter().try_for_each(Rewritten::check)?;
         let mut change = Change { groups, ..Change::default() };
         for _ in 0..MAX_ATTEMPTS {
-            if self.base.version != self.own {
+            if self.base.version != self.own || self.base.partition_by != self.planned.partition_by {
                 change = self.revised(change).await?;
             }
             if change.groups.is_empty() {

@@ -197,7 +197,17 @@ fn binpacked(files: Vec<DataFile>, place: &Place, lane_bytes: u64, policy: &Poli
 fn divided(why: Due, files: Vec<DataFile>, lane_bytes: u64, policy: &Policy) -> Vec<(Due, Vec<DataFile>)> {
     let bytes: u64 = files.iter().map(live_bytes).sum();
     let parts = bytes.div_ceil(lane_bytes.max(1)).min((files.len() / policy.min_input_files.max(2)) as u64).max(1);
-    packed(files, bytes.div_ceil(parts), live_bytes).into_iter().map(|part| (why, part)).collect()
+    let mut divided: Vec<Vec<DataFile>> = vec![Vec::new(); parts as usize];
+    let mut before: u64 = 0;
+    for file in files {
+        // By where it begins, so that there are never more parts.
+        let part = u128::from(before) * u128::from(parts) / u128::from(bytes.max(1));
+        before += live_bytes(&file);
+        if let Some(part) = divided.get_mut((part as u64).min(parts - 1) as usize) {
+            part.push(file);
+        }
+    }
+    divided.into_iter().filter(|part| !part.is_empty()).map(|part| (why, part)).collect()
 }
 
 /// All files of a partition where their ranges overlap, in groups of neighbours; else those that are due by themselves.

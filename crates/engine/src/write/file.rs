@@ -14,7 +14,7 @@ use waterline_env::Env;
 
 use super::statistics;
 
-const ROW_GROUP_ROWS: usize = 1 << 18;
+pub(super) const ROW_GROUP_ROWS: usize = 1 << 18;
 /// Encoded: what is kept in memory until a row group is whole. Wide rows make smaller groups.
 const ROW_GROUP_BYTES: usize = 128 << 20;
 /// Bounds of longer text are cut, upwards for the upper one.
@@ -30,10 +30,10 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    pub(super) fn create(env: &Env, state: &TableState, partition: Vec<Option<Value>>) -> Result<Self> {
+    pub(super) fn create(env: &Env, state: &TableState, partition: Vec<Option<Value>>, row_group_rows: usize) -> Result<Self> {
         let path = format!("{}/data/{}.parquet", state.location, env.ids.uuid());
         let (store, at) = env.stores.resolve(&path)?;
-        let writer = AsyncArrowWriter::try_new(BufWriter::new(store, at), state.schema.clone(), Some(properties(state)))
+        let writer = AsyncArrowWriter::try_new(BufWriter::new(store, at), state.schema.clone(), Some(properties(state, row_group_rows)))
             .map_err(|e| failed(&path, e))?;
         Ok(Self { path, partition, state: state.clone(), writer })
     }
@@ -64,10 +64,10 @@ impl OpenFile {
     }
 }
 
-fn properties(state: &TableState) -> WriterProperties {
+fn properties(state: &TableState, row_group_rows: usize) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_row_count(Some(row_group_rows))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_statistics_truncate_length(Some(STATISTICS_BYTES))
         .set_created_by(concat!("waterline ", env!("CARGO_PKG_VERSION")).into());

@@ -13,7 +13,7 @@ use waterline_core::partition::PartitionField;
 use waterline_core::value::Value;
 use waterline_env::Env;
 
-use self::file::OpenFile;
+use self::file::{OpenFile, ROW_GROUP_ROWS};
 
 const TARGET_FILE_SIZE: &str = "write.target-file-size-bytes";
 const DEFAULT_TARGET_FILE_SIZE_BYTES: u64 = 512 << 20;
@@ -25,6 +25,7 @@ pub struct DataWriter {
     env: Env,
     state: TableState,
     target_file_size_bytes: u64,
+    row_group_rows: usize,
     open: BTreeMap<String, OpenFile>,
     closed: Vec<NewDataFile>,
 }
@@ -32,7 +33,14 @@ pub struct DataWriter {
 impl DataWriter {
     pub fn new(env: &Env, state: &TableState) -> Result<Self> {
         let target_file_size_bytes = target_file_size_bytes(state)?;
-        Ok(Self { env: env.clone(), state: state.clone(), target_file_size_bytes, open: BTreeMap::new(), closed: Vec::new() })
+        Ok(Self {
+            env: env.clone(),
+            state: state.clone(),
+            target_file_size_bytes,
+            row_group_rows: ROW_GROUP_ROWS,
+            open: BTreeMap::new(),
+            closed: Vec::new(),
+        })
     }
 
     /// Takes columns by name; the table's columns that `rows` lacks become null.
@@ -70,6 +78,13 @@ impl DataWriter {
         self
     }
 
+    /// Row groups have half as many rows as usual, for several writers at a time: each is kept in memory until it is whole.
+    #[must_use]
+    pub fn with_small_row_groups(mut self) -> Self {
+        self.row_group_rows = ROW_GROUP_ROWS / 2;
+        self
+    }
+
     /// Closes all files and returns them, those of one partition in the order of their rows.
     pub async fn finish(mut self) -> Result<Vec<NewDataFile>> {
         while let Some((_, file)) = self.open.pop_first() {
@@ -82,7 +97,7 @@ impl DataWriter {
         let key = format!("{partition:?}");
         if !self.open.contains_key(&key) {
             self.close_largest_if_full().await?;
-            self.open.insert(key.clone(), OpenFile::create(&self.env, &self.state, partition)?);
+            self.open.insert(key.clone(), OpenFile::create(&self.env, &self.state, partition, self.row_group_rows)?);
         }
         let Some(file) = self.open.get_mut(&key) else { return Ok(()) };
         file.write(rows).await?;

@@ -136,6 +136,11 @@ fn more_lanes_get_parts_that_are_not_due_again() {
     let files: Vec<DataFile> = (0..100).map(|at| file(&format!("{at:03}"), 2 << 20, at..=at)).collect();
     let parts = |lanes| plan(files.clone(), &[], &Policy { lanes, ..binpack() }).groups.len();
     assert_eq!((parts(1), parts(2), parts(64)), (1, 2, 4), "parts of about 64 MiB");
+    let uneven: Vec<DataFile> = (0..101).map(|at| file(&format!("{at:03}"), (2 << 20) + at as u64 * 100, at..=at)).collect();
+    assert_eq!(
+        plan(uneven, &[], &Policy { lanes: 2, ..binpack() }).groups.iter().map(|group| group.files.len()).collect::<Vec<_>>(),
+        [51, 50]
+    );
     let few: Vec<DataFile> = (0..6).map(|at| file(&format!("{at}"), 100 << 20, at..=at)).collect();
     assert_eq!(plan(few, &[], &Policy { lanes: 64, ..binpack() }).groups.len(), 1);
 }

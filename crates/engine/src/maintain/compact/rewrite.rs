@@ -19,7 +19,7 @@ use crate::write::DataWriter;
 /// Files of a group that are opened at the same time.
 const OPEN_FILES: usize = 2;
 /// Batches that wait to be written while others are read.
-const WAITING_BATCHES: usize = 4;
+const WAITING_BATCHES: usize = 2;
 /// How far a new file may grow beyond the target, in percent: rather that than a small file behind it.
 const SLACK_PERCENT: u64 = 125;
 
@@ -86,7 +86,7 @@ impl Rewrite {
 
     async fn write(&self, carrier: &Carrier, place: &Place, mut rows: BoxStream<'static, Result<RecordBatch>>) -> Result<Vec<NewDataFile>> {
         let limit = self.policy.target_file_bytes / 100 * SLACK_PERCENT;
-        let mut writer = DataWriter::new(&self.lake.env, carrier.state())?.with_target_file_size(limit.max(1));
+        let mut writer = DataWriter::new(&self.lake.env, carrier.state())?.with_target_file_size(limit.max(1)).with_small_row_groups();
         while let Some(batch) = rows.try_next().await? {
             match place {
                 Place::Partition(partition) => writer.write_into(partition, &batch).await?,

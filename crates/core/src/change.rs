@@ -94,26 +94,48 @@ pub fn logged_keys(changelog: &Schema) -> Option<&Fields> {
 #[derive(Clone, Debug)]
 pub struct ChangeBatch {
     batch: RecordBatch,
+    system: SystemColumns,
     /// Index of the first of the source's columns.
     source_start: usize,
+}
+
+/// Where the columns are that every event needs. They are looked at row by row, too often for their names.
+#[derive(Clone, Copy, Debug)]
+struct SystemColumns {
+    ops: usize,
+    event_times: usize,
+    sequences: usize,
+    domains: usize,
+}
+
+impl SystemColumns {
+    fn of(schema: &Schema) -> Result<Self> {
+        let find = |name: &str, data_type: DataType| {
+            let found = schema.column_with_name(name);
+            let (at, field) = found.ok_or_else(|| Error::corrupt("a changelog lacks a system column").with("column", name))?;
+            if field.data_type() != &data_type {
+                return Err(Error::corrupt("a changelog's system column has another type")
+                    .with("column", name)
+                    .with("type", field.data_type()));
+            }
+            Ok(at)
+        };
+        Ok(Self {
+            ops: find(OP, DataType::Utf8)?,
+            event_times: find(EVENT_TIME, timestamp_utc())?,
+            sequences: find(SEQUENCE, DataType::Utf8)?,
+            domains: find(DOMAIN, DataType::Utf8)?,
+        })
+    }
 }
 
 impl ChangeBatch {
     /// Checks that the system columns are there and of their types.
     pub fn try_new(batch: RecordBatch) -> Result<Self> {
         let schema = batch.schema();
-        for (name, data_type) in [(OP, DataType::Utf8), (EVENT_TIME, timestamp_utc()), (SEQUENCE, DataType::Utf8), (DOMAIN, DataType::Utf8)]
-        {
-            let field =
-                schema.field_with_name(name).map_err(|_| Error::corrupt("a changelog lacks a system column").with("column", name))?;
-            if field.data_type() != &data_type {
-                return Err(Error::corrupt("a changelog's system column has another type")
-                    .with("column", name)
-                    .with("type", field.data_type()));
-            }
-        }
+        let system = SystemColumns::of(&schema)?;
         let source_start = schema.fields().iter().position(|f| !is_system(f.name())).unwrap_or(schema.fields().len());
-        Ok(Self { batch, source_start })
+        Ok(Self { batch, system, source_start })
     }
 
     pub fn len(&self) -> usize {
@@ -144,20 +166,20 @@ impl ChangeBatch {
     }
 
     pub fn ops(&self) -> &StringArray {
-        self.text(OP)
+        self.batch.column(self.system.ops).as_string()
     }
 
     pub fn sequences(&self) -> &StringArray {
-        self.text(SEQUENCE)
+        self.batch.column(self.system.sequences).as_string()
     }
 
     pub fn domains(&self) -> &StringArray {
-        self.text(DOMAIN)
+        self.batch.column(self.system.domains).as_string()
     }
 
     /// Microseconds since the epoch.
     pub fn event_times(&self) -> &TimestampMicrosecondArray {
-        self.batch.column_by_name(EVENT_TIME).expect("checked when made").as_primitive::<TimestampMicrosecondType>()
+        self.batch.column(self.system.event_times).as_primitive::<TimestampMicrosecondType>()
     }
 
     /// Ordinals of the log batches that hold the events.
@@ -183,10 +205,6 @@ impl ChangeBatch {
 
     pub fn old_keys(&self) -> Option<&StructArray> {
         self.batch.column_by_name(OLD_KEY).and_then(|c| c.as_struct_opt())
-    }
-
-    fn text(&self, name: &str) -> &StringArray {
-        self.batch.column_by_name(name).expect("checked when made").as_string()
     }
 }
 

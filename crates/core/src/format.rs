@@ -132,6 +132,8 @@ pub struct FileSummary {
     pub partition: Vec<(PartitionField, Option<Value>)>,
     /// Bounds by column name: no value is below the first or above the second. May be wider than the values.
     pub bounds: BTreeMap<String, Bounds>,
+    /// The commit that put the files where they are listed: they are of that one or of its ancestors.
+    pub listed_by: Option<VersionId>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -173,7 +175,13 @@ impl TableState {
 
     /// The state's version and its ancestors, newest first, as far as they are kept.
     pub fn lineage(&self) -> impl Iterator<Item = &VersionInfo> {
-        std::iter::successors(self.current(), |info| info.parent.and_then(|parent| self.info(parent)))
+        let place = |version: VersionId| self.history.iter().rposition(|info| info.version == version);
+        let parent = move |at: &usize| {
+            let parent = self.history[*at].parent?;
+            // Mostly just before, in a history that may be long.
+            self.history[..*at].iter().rposition(|info| info.version == parent).or_else(|| place(parent))
+        };
+        std::iter::successors(self.version.and_then(place), parent).map(|at| &self.history[at])
     }
 }
 

@@ -207,7 +207,8 @@ pub(crate) fn own_record(info: &VersionInfo) -> Result<Option<Record>> {
     info.summary.get(RECORD).map(|json| parse(json, "record of a mirror snapshot")).transpose()
 }
 
-pub(crate) fn own_header(info: &VersionInfo) -> Result<Option<LogHeader>> {
+/// The header of a log commit; `None` of another's.
+pub fn own_header(info: &VersionInfo) -> Result<Option<LogHeader>> {
     info.summary.get(LOG).map(|json| parse(json, "header of a log batch")).transpose()
 }
 

@@ -1,11 +1,14 @@
 //! Reading events back from a changelog: by batch and event time, whole or by what a fold needs of them.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, EVENT_TIME};
 use waterline_core::error::Result;
-use waterline_core::format::{Bounds, FilePruner, FileSummary};
-use waterline_core::record::{Baseline, BatchOrdinal};
+use waterline_core::format::{Bounds, DataFile, FilePruner, FileSummary, TableFormat, TableState, VersionId};
+use waterline_core::record::{Baseline, BatchOrdinal, own_header};
 use waterline_core::value::Value;
 
 /// Events of the batches `(above, upto]` that fold onto a baseline, with event times up to `until_us`.
@@ -52,6 +55,38 @@ impl Window {
             is_logged_before && file.bounds.get(DOMAIN).is_some_and(|bounds| bounds.lower == domain && bounds.upper == domain)
         });
         is_older && is_of_run
+    }
+}
+
+/// Files of a changelog that may hold events of a window.
+pub(crate) async fn files_in(changelog: &Arc<dyn TableFormat>, log: &TableState, window: &Window) -> Result<Vec<DataFile>> {
+    changelog.data_files(log, &Recent { window, folded: commits_upto(log, window.above)? }).await
+}
+
+/// The commits of the log batches up to one, and what was committed before them.
+fn commits_upto(log: &TableState, upto: BatchOrdinal) -> Result<HashSet<VersionId>> {
+    if upto == BatchOrdinal(0) {
+        return Ok(HashSet::new());
+    }
+    let mut commits: HashSet<VersionId> = log.history.iter().map(|info| info.version).collect();
+    for info in log.lineage() {
+        if own_header(info)?.is_some_and(|header| header.batch <= upto) {
+            return Ok(commits);
+        }
+        commits.remove(&info.version);
+    }
+    Ok(HashSet::new())
+}
+
+/// A window that also leaves out what was listed by commits of batches below it.
+struct Recent<'a> {
+    window: &'a Window,
+    folded: HashSet<VersionId>,
+}
+
+impl FilePruner for Recent<'_> {
+    fn keep(&self, file: &FileSummary) -> bool {
+        !file.listed_by.is_some_and(|commit| self.folded.contains(&commit)) && self.window.keep(file)
     }
 }
 

@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use roaring::RoaringTreemap;
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{DataFile, TableFormat, TableState};
-use waterline_core::key::KeyId;
+use waterline_core::key::{KeyId, KeyMap};
 use waterline_core::locate::{KeyPruner, KeySet, key_columns};
 
 use self::candidates::candidates;
@@ -26,7 +26,7 @@ const BATCH_ROWS: usize = 1 << 16;
 pub struct Located {
     pub files: Vec<LocatedFile>,
     /// Where the row of each key that was found is: number of the file in `files`, and position.
-    pub rows: HashMap<KeyId, RowAt>,
+    pub rows: KeyMap<RowAt>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

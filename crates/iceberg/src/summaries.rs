@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use iceberg::spec::{DataFile, Datum, FieldSummary, ManifestFile, PrimitiveType, Type};
-use waterline_core::format::{Bounds, FileSummary};
+use waterline_core::format::{Bounds, FileSummary, VersionId};
 use waterline_core::partition::{PartitionField, Transform};
 use waterline_core::value::Value;
 
@@ -47,7 +47,7 @@ impl<'a> Summaries<'a> {
     pub(crate) fn of_file(&self, fields: &[Option<PartitionField>], contents: &Contents, file: &DataFile) -> FileSummary {
         let values = partition::from_struct(file.partition(), &contents.partition_type);
         let known = fields.iter().zip(values).filter_map(|(field, value)| Some((field.clone()?, value?)));
-        FileSummary { partition: known.collect(), bounds: self.bounds(file) }
+        FileSummary { partition: known.collect(), bounds: self.bounds(file), listed_by: None }
     }
 
     /// Iceberg's bounds leave out NaNs; ours must not.
@@ -65,7 +65,7 @@ impl<'a> Summaries<'a> {
 
     /// What the partition summaries of a manifest say of all its files.
     pub(crate) fn of_manifest(&self, manifest: &ManifestFile) -> FileSummary {
-        let mut summary = FileSummary::default();
+        let mut summary = FileSummary { listed_by: Some(VersionId(manifest.added_snapshot_id)), ..FileSummary::default() };
         let Some(spec) = self.state.metadata.table.partition_spec_by_id(manifest.partition_spec_id) else { return summary };
         let fields = self.fields_of(manifest.partition_spec_id);
         for ((field, known), range) in spec.fields().iter().zip(fields).zip(manifest.partitions.iter().flatten()) {

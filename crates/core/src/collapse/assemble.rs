@@ -60,7 +60,6 @@ impl Collapsed {
     }
 
     fn sorted_images(&self, wanted: impl Fn(KeyId) -> bool) -> Vec<&Image> {
-        let keys = self.keys.keys();
         let mut images: Vec<(KeyId, &Image)> = self
             .keys
             .ids()
@@ -68,7 +67,7 @@ impl Collapsed {
             .filter_map(|(id, o)| if let Outcome::Upserted(image) = o { Some((id, image)) } else { None })
             .filter(|(id, _)| wanted(*id))
             .collect();
-        images.sort_unstable_by(|(a, _), (b, _)| keys[a.index()].row().cmp(&keys[b.index()].row()));
+        images.sort_unstable_by(|(a, _), (b, _)| self.keys.key(*a).cmp(&self.keys.key(*b)));
         images.into_iter().map(|(_, image)| image).collect()
     }
 }

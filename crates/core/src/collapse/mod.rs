@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch, StructArray, UInt32Array};
 use arrow::datatypes::Schema;
-use arrow::row::{Row, Rows};
+use arrow::row::Rows;
 
 pub(crate) use self::assemble::gather;
 pub use self::assemble::{Assembled, BeforeRows};
@@ -21,7 +21,7 @@ pub use self::split::{Split, split};
 use crate::change::{ChangeBatch, Op, key_fields};
 use crate::conform::conform_batch;
 use crate::error::Result;
-use crate::key::{KeyEncoder, KeyId, KeyIndex};
+use crate::key::{Key, KeyEncoder, KeyId, KeyIndex};
 use crate::schema::TableSchema;
 use crate::sequence::position_of;
 
@@ -144,7 +144,7 @@ impl Collapsed {
         &self.keys
     }
 
-    pub fn key(&self, key: KeyId) -> Row<'_> {
+    pub fn key(&self, key: KeyId) -> Key<'_> {
         self.keys.key(key)
     }
 

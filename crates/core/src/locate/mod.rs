@@ -35,11 +35,10 @@ impl KeySet {
         wanted: impl Fn(KeyId) -> bool,
     ) -> Result<(Self, KeyPruner)> {
         let ids: Vec<KeyId> = index.ids().filter(|id| wanted(*id)).collect();
-        let keys: Vec<_> = ids.iter().map(|id| index.keys()[id.index()].clone()).collect();
-        let columns = if keys.is_empty() {
+        let columns = if ids.is_empty() {
             fields.iter().map(|f| arrow::array::new_empty_array(f.data_type())).collect()
         } else {
-            encoder.decode(&keys)?
+            encoder.decode(ids.iter().map(|id| index.key(*id)))?
         };
         let pruner = KeyPruner::new(&fields, &columns)?;
         let integers = match fields.as_ref() {

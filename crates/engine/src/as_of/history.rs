@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StructArray, UInt32Array};
 use arrow::compute::{concat_batches, filter_record_batch};
-use arrow::row::Row;
 use futures::TryStreamExt;
 use roaring::RoaringTreemap;
 use waterline_core::change::{ChangeBatch, OLD_KEY, OP, Op, UNSET, key_fields};
@@ -13,12 +12,12 @@ use waterline_core::collapse::{Assembled, BeforeRows, Collapsed, collapse};
 use waterline_core::conform::conform_batch;
 use waterline_core::error::Result;
 use waterline_core::format::{DataFile, TableState};
-use waterline_core::key::{KeyEncoder, KeyId, KeyIndex};
+use waterline_core::key::{Key, KeyEncoder, KeyId, KeyIndex};
 use waterline_core::locate::{KeySet, key_columns};
 use waterline_core::record::LogCounts;
 use waterline_core::schema::TableSchema;
 
-use crate::events::Window;
+use crate::events::{Window, files_in};
 use crate::lake::Lake;
 use crate::locate::{RowAt, columns_by_name, fetch, locate, read_rows};
 use crate::merge::Pair;
@@ -92,7 +91,7 @@ impl History {
         &self.encoder
     }
 
-    pub(crate) fn holds(&self, key: Row<'_>) -> bool {
+    pub(crate) fn holds(&self, key: Key<'_>) -> bool {
         self.keys.get(key).is_some()
     }
 
@@ -204,7 +203,7 @@ impl Ground<'_> {
     }
 
     async fn log_files(&self) -> Result<Vec<DataFile>> {
-        self.pair.changelog.data_files(self.log, &self.window).await
+        files_in(&self.pair.changelog, self.log, &self.window).await
     }
 
     /// Adds the keys that key changes with unset columns link with those given, until nothing is added.

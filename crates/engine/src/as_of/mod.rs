@@ -25,7 +25,7 @@ pub(crate) use self::overlay::{Gone, Images, Overlay};
 pub(crate) use self::residual::{Bucket, Loaded, Onto, Residual, Whole};
 pub(crate) use self::rows::source_columns;
 pub(crate) use self::sweep::{Sweep, SweptMoment};
-pub(crate) use crate::events::Window;
+pub(crate) use crate::events::{Window, files_in};
 use crate::lake::{Lake, Limits};
 use crate::merge::Pair;
 
@@ -197,6 +197,11 @@ impl AsOf {
         self.state.get_or_try_init(|| async { self.read().await.map(Arc::new).map_err(|e| e.with("table", self.pair.mirror.name())) }).await
     }
 
+    /// The state of the base that was chosen. A truncate that came late makes the read start from another one.
+    pub(crate) async fn base(&self) -> Result<Option<TableState>> {
+        self.past().state_of(self.plan.base.version).await
+    }
+
     async fn read(&self) -> Result<StateAt> {
         self.past().state(&self.plan, &self.window(), &self.limits).await
     }
@@ -259,7 +264,7 @@ impl Past<'_> {
     /// Events of a window that are not folded into the plan's base, at most.
     async fn events_in(&self, plan: &Plan, window: &Window) -> Result<u64> {
         let window = Window { above: plan.base.record.folded, ..window.clone() };
-        Ok(self.pair.changelog.data_files(self.log, &window).await?.iter().map(|file| file.record_count).sum())
+        Ok(files_in(&self.pair.changelog, self.log, &window).await?.iter().map(|file| file.record_count).sum())
     }
 
     /// Shares of the keys so that the events of each fit into memory. Linked keys must share one, and rows without a key have none.

@@ -46,11 +46,9 @@ impl Overlay {
 pub(crate) struct Gone(BTreeMap<String, RoaringTreemap>);
 
 impl Gone {
-    pub(crate) fn add(&mut self, located: &Located, at: RowAt) {
-        let path = &located.files[at.file].file.path;
-        match self.0.get_mut(path) {
-            Some(rows) => drop(rows.insert(at.position)),
-            None => drop(self.0.insert(path.clone(), RoaringTreemap::from([at.position]))),
+    pub(crate) fn extend(&mut self, located: &Located, at: impl Iterator<Item = RowAt>) {
+        for (file, rows) in by_file(at) {
+            *self.0.entry(located.files[file].file.path.clone()).or_default() |= rows;
         }
     }
 
@@ -68,15 +66,25 @@ impl Gone {
 pub(crate) struct Images(BTreeMap<String, (DataFile, RoaringTreemap)>);
 
 impl Images {
-    pub(crate) fn add(&mut self, files: &[DataFile], at: RowAt) {
-        let file = &files[at.file];
-        match self.0.get_mut(&file.path) {
-            Some((_, rows)) => drop(rows.insert(at.position)),
-            None => drop(self.0.insert(file.path.clone(), (file.clone(), RoaringTreemap::from([at.position])))),
+    pub(crate) fn extend(&mut self, files: &[DataFile], at: impl Iterator<Item = RowAt>) {
+        for (file, rows) in by_file(at) {
+            let file = &files[file];
+            self.0.entry(file.path.clone()).or_insert_with(|| (file.clone(), RoaringTreemap::new())).1 |= rows;
         }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&DataFile, &RoaringTreemap)> {
         self.0.values().map(|(file, rows)| (file, rows))
     }
+}
+
+fn by_file(at: impl Iterator<Item = RowAt>) -> impl Iterator<Item = (usize, RoaringTreemap)> {
+    let mut positions: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
+    for at in at {
+        positions.entry(at.file).or_default().push(at.position);
+    }
+    positions.into_iter().map(|(file, mut positions)| {
+        positions.sort_unstable();
+        (file, positions.into_iter().collect())
+    })
 }

@@ -9,17 +9,18 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::Fields;
-use arrow::row::{Row, Rows as KeyRows};
+use arrow::row::Rows as KeyRows;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, EVENT_TIME, OLD_KEY, OP, Op, SEQUENCE, UNSET, key_fields};
 use waterline_core::changes::takes_part;
 use waterline_core::collapse::{Split, collapse, fold_order, split};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{DataFile, TableState};
-use waterline_core::key::{KeyEncoder, KeyIndex, hash_key};
+use waterline_core::key::{Key, KeyEncoder, KeyIndex, hash_key};
 use waterline_core::locate::{KeySet, key_columns};
 use waterline_core::record::Record;
 
+use super::files_in;
 use super::history::{Ground, History};
 use super::overlay::{Images, Overlay};
 use crate::locate::{Located, RowAt, columns_by_name, fetch, locate, read_rows};
@@ -107,7 +108,7 @@ impl Residual {
             }
             Some(History::read(ground, &encoder, keys).await?)
         };
-        let is_late = |key: Row<'_>| late.as_ref().is_some_and(|late| late.holds(key));
+        let is_late = |key: Key<'_>| late.as_ref().is_some_and(|late| late.holds(key));
         let mut partial_keys = events.partial_keys(&key_rows, &encoder, is_late)?;
         if let Whole::ChangedAfter(since_us) = whole {
             events.add_changed(since_us, &key_rows, is_late, &mut partial_keys);
@@ -141,7 +142,7 @@ impl Residual {
             Some(History::new(ground.schema, &encoder, partial_keys, whole, before))
         };
         let elsewhere = |row: usize| {
-            let key = key_rows.row(row);
+            let key = Key::from(key_rows.row(row));
             late.as_ref().is_some_and(|late| late.holds(key)) || partial.as_ref().is_some_and(|partial| partial.holds(key))
         };
         let plain = events.filter(&mask(&|row| !elsewhere(row)))?;
@@ -170,25 +171,20 @@ impl Residual {
         if ground.schema.keys().is_empty() {
             let (live, truncated) = plain.live_creates()?;
             overlay.emptied = truncated;
-            live.into_iter().for_each(|row| overlay.images.add(&self.log_files, plain.at[row as usize]));
+            overlay.images.extend(&self.log_files, live.into_iter().map(|row| plain.at[row as usize]));
             return Ok(overlay);
         }
         let collapsed = collapse(&plain.events, ground.schema)?;
         overlay.emptied = collapsed.truncated;
-        for key in collapsed.touched() {
-            if let Some(at) = self.keys.get(collapsed.key(key)).and_then(|key| self.located.rows.get(&key)) {
-                overlay.gone.add(&self.located, *at);
-            }
-        }
+        let at = |key: Key<'_>| self.located.rows.get(&self.keys.get(key)?).copied();
+        overlay.gone.extend(&self.located, collapsed.touched().filter_map(|key| at(collapsed.key(key))));
         let image =
             |(_, row): (_, Option<u32>)| row.ok_or_else(|| Error::internal("a row of several events was taken for one of a single event"));
-        for row in collapsed.images().map(image) {
-            overlay.images.add(&self.log_files, plain.at[row? as usize]);
-        }
+        let images: Vec<u32> = collapsed.images().map(image).collect::<Result<_>>()?;
+        overlay.images.extend(&self.log_files, images.into_iter().map(|row| plain.at[row as usize]));
         for history in self.histories() {
             let keys = history.keys();
-            let at = keys.ids().filter_map(|key| self.located.rows.get(&self.keys.get(keys.key(key))?));
-            at.for_each(|at| overlay.gone.add(&self.located, *at));
+            overlay.gone.extend(&self.located, keys.ids().filter_map(|key| at(keys.key(key))));
             let rows = history.fold(until_us)?.rows()?;
             overlay.unresolved += rows.unresolved;
             overlay.made.push(rows.upserts);
@@ -210,7 +206,7 @@ pub(super) struct KeyEvents {
 impl KeyEvents {
     async fn read(ground: &Ground<'_>, record: &Record, bucket: Bucket, encoder: &Arc<KeyEncoder>) -> Result<(Vec<DataFile>, Self)> {
         let window = super::Window { above: record.folded, ..ground.window.clone() };
-        let files = ground.pair.changelog.data_files(ground.log, &window).await?;
+        let files = files_in(&ground.pair.changelog, ground.log, &window).await?;
         let fields = key_fields(ground.schema);
         let system = [OP, EVENT_TIME, SEQUENCE, DOMAIN, BATCH, UNSET].into_iter();
         let old_key = (ground.counts.continued_rows > 0).then_some(OLD_KEY);
@@ -264,13 +260,13 @@ impl KeyEvents {
     }
 
     /// Keys of events that leave columns unset, and those whose rows they continue; but for the keys of `elsewhere`.
-    fn partial_keys(&self, key_rows: &KeyRows, encoder: &KeyEncoder, elsewhere: impl Fn(Row<'_>) -> bool) -> Result<KeyIndex> {
+    fn partial_keys(&self, key_rows: &KeyRows, encoder: &KeyEncoder, elsewhere: impl Fn(Key<'_>) -> bool) -> Result<KeyIndex> {
         let mut keys = KeyIndex::default();
         let Some(unset) = self.events.batch().column_by_name(UNSET).filter(|unset| unset.null_count() < unset.len()) else {
             return Ok(keys);
         };
         let old_rows = self.events.old_keys().map(|old| encoder.encode(old.columns())).transpose()?;
-        for row in (0..self.len()).filter(|row| unset.is_valid(*row) && !elsewhere(key_rows.row(*row))) {
+        for row in (0..self.len()).filter(|row| unset.is_valid(*row) && !elsewhere(key_rows.row(*row).into())) {
             keys.insert(key_rows.row(row));
             if let (Some(old), Some(rows)) = (self.events.old_keys(), &old_rows)
                 && old.is_valid(row)
@@ -282,10 +278,11 @@ impl KeyEvents {
     }
 
     /// Adds the keys of events that take part in what changes after a time; but for the keys of `elsewhere`.
-    fn add_changed(&self, since_us: i64, key_rows: &KeyRows, elsewhere: impl Fn(Row<'_>) -> bool, keys: &mut KeyIndex) {
+    fn add_changed(&self, since_us: i64, key_rows: &KeyRows, elsewhere: impl Fn(Key<'_>) -> bool, keys: &mut KeyIndex) {
         let takes_part = takes_part(&self.events, since_us);
-        let is_changed =
-            |row: &usize| takes_part(*row) && self.events.ops().value(*row) != Op::Truncate.as_str() && !elsewhere(key_rows.row(*row));
+        let is_changed = |row: &usize| {
+            takes_part(*row) && self.events.ops().value(*row) != Op::Truncate.as_str() && !elsewhere(key_rows.row(*row).into())
+        };
         for row in (0..self.len()).filter(is_changed) {
             keys.insert(key_rows.row(row));
         }
@@ -307,7 +304,7 @@ impl KeyEvents {
     /// The events with all of their columns.
     async fn whole_rows(&self, ground: &Ground<'_>, files: &[DataFile]) -> Result<ChangeBatch> {
         let mut images = Images::default();
-        self.at.iter().for_each(|at| images.add(files, *at));
+        images.extend(files, self.at.iter().copied());
         let batch = read_rows(ground.lake, ground.log, images.iter()).await?;
         ChangeBatch::try_new(batch)
     }

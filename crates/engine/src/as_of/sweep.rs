@@ -1,9 +1,8 @@
 //! A sweep: the states at many moments, one after the other. The base is located once, each event is read once, and what
 //! changes from one moment to the next is all that is folded.
 
-use std::collections::HashSet;
-
-use arrow::array::{RecordBatch, UInt32Array};
+use arrow::array::{BooleanBufferBuilder, RecordBatch, UInt32Array};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::take_record_batch;
 use waterline_core::change::{ChangeBatch, Op, key_fields};
 use waterline_core::collapse::collapse;
@@ -32,9 +31,14 @@ pub(crate) struct Sweep {
     starts: Vec<u32>,
     events_of: Vec<u32>,
     key_of: Vec<u32>,
-    /// What plain events leave of each key.
-    outcomes: Vec<Outcome>,
     has_truncates: bool,
+    /// Which of [`Sweep::event_rows`] each plain event is.
+    event_rows_of: Vec<u32>,
+    /// Which of [`Sweep::base_rows`] each key has.
+    base_row_of: Vec<Option<u32>>,
+    /// Located rows whose keys are folded elsewhere.
+    elsewhere: Vec<u32>,
+    now: Live,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +50,20 @@ enum Outcome {
     Image(u32),
 }
 
+/// What plain events leave of each key, and which rows that makes live.
+struct Live {
+    outcomes: Vec<Outcome>,
+    base: BooleanBufferBuilder,
+    events: BooleanBufferBuilder,
+}
+
 /// One moment of a sweep.
 #[derive(Debug)]
 pub(crate) struct SweptMoment {
-    /// Numbers of base rows in [`Sweep::located`] that are there.
-    pub kept: Vec<u32>,
-    /// Plain events whose rows are there.
-    pub images: Vec<u32>,
+    /// Which of [`Sweep::base_rows`] are there.
+    pub base: BooleanBuffer,
+    /// Which of [`Sweep::event_rows`] are there.
+    pub events: BooleanBuffer,
     /// Rows that no single event holds.
     pub made: Vec<RecordBatch>,
     /// Whether no row of the base is left.
@@ -82,9 +93,16 @@ impl Sweep {
 
     fn new(base: Option<TableState>, schema: &TableSchema, residual: Residual) -> Result<Self> {
         let events = &residual.plain.events;
+        let times = events.event_times();
         let mut by_time: Vec<u32> = (0..events.len() as u32).collect();
-        by_time.sort_by_key(|row| events.event_times().value(*row as usize));
-        let has_truncates = (0..events.len()).any(|row| events.ops().value(row) == Op::Truncate.as_str());
+        by_time.sort_by_key(|row| times.value(*row as usize));
+        let ops = events.ops();
+        let has_truncates = (0..events.len()).any(|row| ops.value(row) == Op::Truncate.as_str());
+        let event_rows_of = ranks(&residual.plain.at, &residual.log_files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>());
+        let base_row_of = base_rows_of(&residual);
+        let elsewhere =
+            residual.histories().flat_map(|history| keys_of(&residual, history)).filter_map(|key| base_row_of[key.index()]).collect();
+        let now = Live::new(residual.keys.len(), residual.located.rows.len(), events.len());
         let mut sweep = Self {
             base,
             schema: schema.clone(),
@@ -93,14 +111,26 @@ impl Sweep {
             starts: Vec::new(),
             events_of: Vec::new(),
             key_of: Vec::new(),
-            outcomes: vec![Outcome::Untouched; residual.keys.len()],
             has_truncates,
+            event_rows_of,
+            base_row_of,
+            elsewhere,
+            now,
             residual,
         };
+        sweep.start();
         if !schema.keys().is_empty() && !has_truncates {
             sweep.group_by_key()?;
         }
         Ok(sweep)
+    }
+
+    /// Forgets all plain events.
+    fn start(&mut self) {
+        self.now = Live::new(self.residual.keys.len(), self.residual.located.rows.len(), self.residual.plain.len());
+        for row in &self.elsewhere {
+            self.now.base.set_bit(*row as usize, false);
+        }
     }
 
     fn group_by_key(&mut self) -> Result<()> {
@@ -127,76 +157,57 @@ impl Sweep {
     }
 
     /// Places in the base of the rows that any event of the sweep touches; the other rows of the base are there at every moment.
-    pub(crate) fn located(&self) -> Vec<(KeyId, RowAt)> {
-        let mut located: Vec<(KeyId, RowAt)> = self.residual.located.rows.iter().map(|(key, at)| (*key, *at)).collect();
-        located.sort_by_key(|(_, at)| (at.file, at.position));
-        located
-    }
-
     pub(crate) fn gone(&self) -> Gone {
         let mut gone = Gone::default();
-        self.residual.located.rows.values().for_each(|at| gone.add(&self.residual.located, *at));
+        gone.extend(&self.residual.located, self.residual.located.rows.values().copied());
         gone
     }
 
-    /// The located rows of the base as files and positions.
+    /// The same rows, as files and positions.
     pub(crate) fn base_rows(&self) -> Images {
         let files: Vec<_> = self.residual.located.files.iter().map(|file| file.file.clone()).collect();
         let mut rows = Images::default();
-        self.residual.located.rows.values().for_each(|at| rows.add(&files, *at));
+        rows.extend(&files, self.residual.located.rows.values().copied());
         rows
     }
 
-    /// The plain events as files and positions, and their places in the order in which a scan of these gives them.
-    pub(crate) fn event_rows(&self) -> (Images, Vec<u32>) {
-        let plain = &self.residual.plain;
+    /// The plain events as files and positions.
+    pub(crate) fn event_rows(&self) -> Images {
         let mut rows = Images::default();
-        plain.at.iter().for_each(|at| rows.add(&self.residual.log_files, *at));
-        (rows, ranks(plain.at.iter().map(|at| (self.residual.log_files[at.file].path.as_str(), at.position))))
-    }
-
-    /// The places of [`Self::located`] in the order in which a scan of [`Self::base_rows`] gives them.
-    pub(crate) fn base_ranks(&self, located: &[(KeyId, RowAt)]) -> Vec<u32> {
-        ranks(located.iter().map(|(_, at)| (self.residual.located.files[at.file].file.path.as_str(), at.position)))
+        rows.extend(&self.residual.log_files, self.residual.plain.at.iter().copied());
+        rows
     }
 
     /// Goes on to a moment that is not before the last one.
-    pub(crate) fn advance(&mut self, at_us: i64, located: &[(KeyId, RowAt)]) -> Result<SweptMoment> {
-        let (images, emptied) = if self.schema.keys().is_empty() {
-            self.plain_until(at_us)?
+    pub(crate) fn advance(&mut self, at_us: i64) -> Result<SweptMoment> {
+        let emptied = if self.schema.keys().is_empty() {
+            self.live_until(at_us)?
         } else if self.has_truncates {
-            (Vec::new(), self.fold_until(at_us)?)
+            self.fold_until(at_us)?
         } else {
             self.fold_new(at_us)?;
-            (Vec::new(), false)
+            false
         };
-        let histories = [&self.residual.partial, &self.residual.late];
-        let elsewhere: HashSet<KeyId> = histories.iter().filter_map(|h| h.as_ref()).flat_map(|h| self.keys_of(h)).collect();
-        let stays = |key: &KeyId| self.outcomes[key.index()] == Outcome::Untouched && !elsewhere.contains(key);
-        let kept =
-            if emptied { Vec::new() } else { (0..).zip(located).filter(|(_, (key, _))| stays(key)).map(|(number, _)| number).collect() };
-        let live = self.outcomes.iter().filter_map(|outcome| if let Outcome::Image(row) = outcome { Some(*row) } else { None });
-        let images = images.into_iter().chain(live).collect();
-        let made = histories.into_iter().flatten().map(|history| Ok(history.fold(Some(at_us))?.rows()?.upserts)).collect::<Result<_>>()?;
-        Ok(SweptMoment { kept, images, made, emptied })
+        let base = if emptied { BooleanBuffer::new_unset(self.now.base.len()) } else { self.now.base.finish_cloned() };
+        let made = self.residual.histories().map(|history| Ok(history.fold(Some(at_us))?.rows()?.upserts)).collect::<Result<_>>()?;
+        Ok(SweptMoment { base, events: self.now.events.finish_cloned(), made, emptied })
     }
 
-    fn keys_of<'a>(&'a self, history: &'a History) -> impl Iterator<Item = KeyId> + 'a {
-        history.keys().ids().filter_map(|key| self.residual.keys.get(history.keys().key(key)))
-    }
-
-    /// Without a key: every moment anew.
-    fn plain_until(&self, at_us: i64) -> Result<(Vec<u32>, bool)> {
+    /// Without a key: every moment anew. Returns whether the source truncated the table.
+    fn live_until(&mut self, at_us: i64) -> Result<bool> {
         let rows: Vec<u32> = self.rows_until(at_us);
-        let plain = self.residual.plain.take(&rows)?;
-        let (live, emptied) = plain.live_creates()?;
-        Ok((live.into_iter().map(|row| rows[row as usize]).collect(), emptied))
+        let (live, emptied) = self.residual.plain.take(&rows)?.live_creates()?;
+        self.start();
+        for row in live {
+            self.now.events.set_bit(self.event_rows_of[rows[row as usize] as usize] as usize, true);
+        }
+        Ok(emptied)
     }
 
-    /// With truncates, which touch all keys: every moment anew.
+    /// With truncates, which touch all keys: every moment anew. Returns whether there was one.
     fn fold_until(&mut self, at_us: i64) -> Result<bool> {
         let rows = self.rows_until(at_us);
-        self.outcomes.fill(Outcome::Untouched);
+        self.start();
         self.fold(&rows)
     }
 
@@ -216,7 +227,9 @@ impl Sweep {
             let (start, end) = (self.starts[*key as usize], self.starts[*key as usize + 1]);
             self.events_of[start as usize..end as usize].iter().copied()
         };
-        let rows: Vec<u32> = keys.iter().flat_map(events).filter(|row| times.value(*row as usize) <= at_us).collect();
+        let mut rows: Vec<u32> = keys.iter().flat_map(events).filter(|row| times.value(*row as usize) <= at_us).collect();
+        // As they were logged, which is nearly the order of the fold.
+        rows.sort_unstable();
         self.folded = until;
         self.fold(&rows).map(drop)
     }
@@ -225,27 +238,73 @@ impl Sweep {
     fn fold(&mut self, rows: &[u32]) -> Result<bool> {
         let events = ChangeBatch::try_new(take_record_batch(self.residual.plain.events.batch(), &UInt32Array::from(rows.to_vec()))?)?;
         let collapsed = collapse(&events, &self.schema)?;
-        let number = |key: KeyId| self.residual.keys.get(collapsed.key(key)).map(KeyId::index);
-        for key in collapsed.touched().filter_map(number) {
-            self.outcomes[key] = Outcome::Deleted;
+        let numbers: Vec<_> = collapsed.keys().ids().map(|key| self.residual.keys.get(collapsed.key(key))).collect();
+        for key in collapsed.touched().filter_map(|key| numbers[key.index()]) {
+            self.set(key, Outcome::Deleted);
         }
         for (key, row) in collapsed.images() {
             let row = row.ok_or_else(|| Error::internal("a row of several events was taken for one of a single event"))?;
-            if let Some(key) = self.residual.keys.get(collapsed.key(key)).map(KeyId::index) {
-                self.outcomes[key] = Outcome::Image(rows[row as usize]);
+            if let Some(key) = numbers[key.index()] {
+                self.set(key, Outcome::Image(rows[row as usize]));
             }
         }
         Ok(collapsed.truncated)
     }
+
+    fn set(&mut self, key: KeyId, outcome: Outcome) {
+        let before = std::mem::replace(&mut self.now.outcomes[key.index()], outcome);
+        let event_row = |row: u32| self.event_rows_of[row as usize] as usize;
+        if let Outcome::Image(row) = before {
+            self.now.events.set_bit(event_row(row), false);
+        }
+        if let Outcome::Image(row) = outcome {
+            self.now.events.set_bit(event_row(row), true);
+        }
+        if let (Outcome::Untouched, Some(row)) = (before, self.base_row_of[key.index()]) {
+            self.now.base.set_bit(row as usize, false);
+        }
+    }
 }
 
-/// The place of each in the order of path and position.
-fn ranks<'a>(places: impl Iterator<Item = (&'a str, u64)>) -> Vec<u32> {
-    let places: Vec<(&str, u64)> = places.collect();
-    let mut order: Vec<u32> = (0..places.len() as u32).collect();
-    order.sort_by_key(|number| places[*number as usize]);
-    let mut ranks = vec![0; places.len()];
-    for (rank, number) in (0..).zip(order) {
+impl Live {
+    /// All rows of the base, and no event.
+    fn new(keys: usize, base_rows: usize, events: usize) -> Self {
+        let all = |rows: usize, live: bool| {
+            let mut bits = BooleanBufferBuilder::new(rows);
+            bits.append_n(rows, live);
+            bits
+        };
+        Self { outcomes: vec![Outcome::Untouched; keys], base: all(base_rows, true), events: all(events, false) }
+    }
+}
+
+/// Which of the located rows, by path and position, each key has.
+fn base_rows_of(residual: &Residual) -> Vec<Option<u32>> {
+    let (keys, at): (Vec<KeyId>, Vec<RowAt>) = residual.located.rows.iter().map(|(key, at)| (*key, *at)).unzip();
+    let paths: Vec<&str> = residual.located.files.iter().map(|located| located.file.path.as_str()).collect();
+    let mut rows = vec![None; residual.keys.len()];
+    for (key, rank) in keys.into_iter().zip(ranks(&at, &paths)) {
+        rows[key.index()] = Some(rank);
+    }
+    rows
+}
+
+fn keys_of<'a>(residual: &'a Residual, history: &'a History) -> impl Iterator<Item = KeyId> + 'a {
+    history.keys().ids().filter_map(|key| residual.keys.get(history.keys().key(key)))
+}
+
+/// The place of each in the order of path and position. `paths` are those of the files.
+fn ranks(at: &[RowAt], paths: &[&str]) -> Vec<u32> {
+    let mut by_path: Vec<usize> = (0..paths.len()).collect();
+    by_path.sort_by_key(|file| paths[*file]);
+    let mut place_of = vec![0; paths.len()];
+    for (place, file) in by_path.into_iter().enumerate() {
+        place_of[file] = place;
+    }
+    let mut order: Vec<(usize, u64, u32)> = at.iter().zip(0..).map(|(at, number)| (place_of[at.file], at.position, number)).collect();
+    order.sort_unstable();
+    let mut ranks = vec![0; at.len()];
+    for (rank, (_, _, number)) in (0..).zip(order) {
         ranks[number as usize] = rank;
     }
     ranks

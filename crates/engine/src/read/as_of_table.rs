@@ -14,12 +14,13 @@ use datafusion::physical_plan::union::UnionExec;
 use waterline_core::as_of::Cut;
 use waterline_core::conform::conform_batch;
 use waterline_core::error::Result;
+use waterline_core::format::{FilePruner, VersionId};
 use waterline_core::table::TableName;
 
 use super::error::external;
 use super::prune::pruner;
 use super::scan::{FileScan, ScanFile, live_files};
-use crate::as_of::{AsOf, source_columns};
+use crate::as_of::{AsOf, Gone, source_columns};
 use crate::lake::{Lake, Limits};
 use crate::parquet_io::TableColumns;
 
@@ -73,13 +74,16 @@ impl TableProvider for AsOfTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
-        let state = self.at.state().await.map_err(external)?;
         let rows_enough = limit.filter(|_| filters.is_empty());
+        let pruner = pruner(session, &self.base.schema, filters);
+        let (state, early) = tokio::try_join!(self.at.state(), self.early_files(pruner.as_ref(), rows_enough)).map_err(external)?;
         let mut parts = Vec::new();
         if let Some(base) = &state.base {
-            let pruner = pruner(session, &self.base.schema, filters);
-            let (mirror, gone) = (&self.at.pair().mirror, Some(&state.overlay.gone));
-            let files = live_files(mirror, base, &self.base.files, gone, pruner.as_ref(), rows_enough).await.map_err(external)?;
+            let (mirror, gone) = (&self.at.pair().mirror, &state.overlay.gone);
+            let files = match early {
+                Some((version, files)) if version == base.version => files.into_iter().filter_map(|file| file.without(gone)).collect(),
+                _ => live_files(mirror, base, &self.base.files, gone, pruner.as_ref(), rows_enough).await.map_err(external)?,
+            };
             parts.push(self.base.plan(session, &files, projection, rows_enough)?);
         }
         let images: Vec<ScanFile> = state.overlay.images.iter().map(|(file, rows)| ScanFile::only(file.clone(), rows.clone())).collect();
@@ -96,6 +100,13 @@ impl TableProvider for AsOfTable {
 }
 
 impl AsOfTable {
+    /// The base's version and files, to be read while it is not known yet what is gone of them. `None` where few rows are enough.
+    async fn early_files(&self, pruner: &dyn FilePruner, rows_enough: Option<usize>) -> Result<Option<(Option<VersionId>, Vec<ScanFile>)>> {
+        let (Some(base), None) = (self.at.base().await?, rows_enough) else { return Ok(None) };
+        let files = live_files(&self.at.pair().mirror, &base, &self.base.files, &Gone::default(), pruner, None).await?;
+        Ok(Some((base.version, files)))
+    }
+
     /// Rows with the schema of the query.
     fn visible(&self, rows: &RecordBatch) -> Result<RecordBatch> {
         conform_batch(rows, &self.base.schema)

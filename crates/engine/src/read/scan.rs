@@ -47,6 +47,14 @@ impl ScanFile {
         Self { file, rows: ScanRows::Only(rows) }
     }
 
+    /// The file without rows that are gone too; `None` when it has no others.
+    pub(super) fn without(mut self, gone: &Gone) -> Option<Self> {
+        if let (ScanRows::Except(deleted), Some(more)) = (&mut self.rows, gone.of(&self.file.path)) {
+            *deleted |= more;
+        }
+        (self.row_count() > 0).then_some(self)
+    }
+
     fn row_count(&self) -> u64 {
         match &self.rows {
             ScanRows::Except(deleted) => self.file.record_count.saturating_sub(deleted.len()),
@@ -60,7 +68,7 @@ pub(super) async fn live_files(
     format: &Arc<dyn TableFormat>,
     state: &TableState,
     files: &ParquetFiles,
-    gone: Option<&Gone>,
+    gone: &Gone,
     pruner: &dyn FilePruner,
     limit: Option<usize>,
 ) -> Result<Vec<ScanFile>> {
@@ -73,12 +81,9 @@ pub(super) async fn live_files(
     let mut live = Vec::new();
     let mut rows = 0;
     while rows < limit {
-        let Some(mut scanned) = with_deletes.try_next().await? else { break };
-        if let (ScanRows::Except(deleted), Some(more)) = (&mut scanned.rows, gone.and_then(|gone| gone.of(&scanned.file.path))) {
-            *deleted |= more;
-        }
-        rows += scanned.row_count();
-        if scanned.row_count() > 0 {
+        let Some(scanned) = with_deletes.try_next().await? else { break };
+        if let Some(scanned) = scanned.without(gone) {
+            rows += scanned.row_count();
             live.push(scanned);
         }
     }

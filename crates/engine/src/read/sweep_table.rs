@@ -1,11 +1,12 @@
 //! A table as DataFusion sees it in a sweep: at each moment another state, out of what was read once.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::concat_batches;
+use arrow::array::{BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -13,14 +14,14 @@ use datafusion::datasource::TableType;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use futures::stream::{StreamExt, TryStreamExt};
-use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use waterline_core::as_of::{Cut, Plan};
 use waterline_core::conform::conform_batch;
 use waterline_core::error::{Error, Result};
 use waterline_core::format::TableState;
-use waterline_core::key::KeyId;
 use waterline_core::table::TableName;
 
 use super::as_of_table::AsOfTable;
@@ -28,9 +29,8 @@ use super::error::{external, from_datafusion};
 use super::prune::pruner;
 use super::scan::{FileScan, live_files};
 use super::sweep::Moments;
-use crate::as_of::{AsOf, Images, Sweep, SweptMoment};
+use crate::as_of::{AsOf, Gone, Images, Sweep, SweptMoment};
 use crate::lake::{Lake, Limits};
-use crate::locate::RowAt;
 use crate::parquet_io::Rows;
 
 /// Rows of a batch read for a sweep.
@@ -48,15 +48,21 @@ pub(super) struct SweepTable {
     /// What columns of the base may take in memory; more is read again for each moment.
     memory_bytes: usize,
     /// Moments of one epoch that are read together.
-    leg: Mutex<Option<Leg>>,
+    leg: tokio::sync::Mutex<Option<Leg>>,
 }
 
 struct Leg {
     /// Number of the moment after its last.
     end: usize,
-    sweep: Sweep,
-    located: Vec<(KeyId, RowAt)>,
+    moments: Arc<Moments>,
+    sweep: Arc<Mutex<Sweep>>,
+    base: Option<TableState>,
+    base_rows: Images,
+    event_rows: Images,
+    gone: Gone,
     now: Option<(usize, Arc<SweptMoment>)>,
+    /// The moment after it, made while the query reads this one.
+    next: Option<(usize, JoinHandle<Result<SweptMoment>>)>,
     /// By projection, and filters as text.
     columns: HashMap<(Vec<usize>, String), Arc<Columns>>,
 }
@@ -72,12 +78,10 @@ struct Columns {
     schema: SchemaRef,
     /// Rows of the base that are there at every moment, by partition; `None` when they do not fit into memory.
     stable: Option<Vec<Vec<RecordBatch>>>,
-    /// Rows of the base that some event touches, and which of them each located row is.
+    /// Rows of the base that some event touches.
     base: RecordBatch,
-    base_ranks: Vec<u32>,
-    /// Rows of the plain events, and which of them each event is.
+    /// Rows of the plain events.
     events: RecordBatch,
-    event_ranks: Vec<u32>,
 }
 
 impl SweepTable {
@@ -91,7 +95,7 @@ impl SweepTable {
     ) -> Result<Self> {
         let at = AsOf::open(lake, table, cut, limits).await?;
         let plans = moments.at_us.iter().map(|at_us| at.plan_at(&Cut { at_us: *at_us, ..*cut })).collect::<Result<_>>()?;
-        Ok(Self { first: AsOfTable::new(at)?, plans, moments, limits: *limits, memory_bytes, leg: Mutex::default() })
+        Ok(Self { first: AsOfTable::new(at)?, plans, moments, limits: *limits, memory_bytes, leg: tokio::sync::Mutex::default() })
     }
 
     pub(super) fn first(&self) -> &AsOfTable {
@@ -107,23 +111,22 @@ impl SweepTable {
             end = number + (end - number) / 2;
         }
         let sweep = Sweep::open(&at.past(), plan, self.moments.at_us[end - 1]).await?;
-        Ok(Leg { end, located: sweep.located(), sweep, now: None, columns: HashMap::new() })
+        Ok(Leg::new(end, self.moments.clone(), sweep))
     }
 
     async fn columns(&self, session: &dyn Session, leg: &Leg, projection: &Vec<usize>, filters: &[Expr]) -> Result<Columns> {
         let at = self.first.as_of();
         let schema = Arc::new(self.first.schema().project(projection)?);
-        let (images, event_ranks) = leg.sweep.event_rows();
-        let events = read_images(&self.first.changelog, at.log(), &images, projection, &schema).await?;
-        let base = match &leg.sweep.base {
-            Some(base) => read_images(&self.first.base, base, &leg.sweep.base_rows(), projection, &schema).await?,
+        let events = read_images(&self.first.changelog, at.log(), &leg.event_rows, projection, &schema).await?;
+        let base = match &leg.base {
+            Some(base) => read_images(&self.first.base, base, &leg.base_rows, projection, &schema).await?,
             None => RecordBatch::new_empty(schema.clone()),
         };
         let stable = match self.stable_plan(session, leg, projection, filters).await? {
             Some(plan) => collect(session, plan, self.memory_bytes).await?,
             None => Some(Vec::new()),
         };
-        Ok(Columns { schema, stable, base, base_ranks: leg.sweep.base_ranks(&leg.located), events, event_ranks })
+        Ok(Columns { schema, stable, base, events })
     }
 
     /// The rows of the base that no event of the leg touches.
@@ -134,11 +137,11 @@ impl SweepTable {
         projection: &Vec<usize>,
         filters: &[Expr],
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let Some(base) = &leg.sweep.base else { return Ok(None) };
+        let Some(base) = &leg.base else { return Ok(None) };
         let scan = &self.first.base;
         let pruner = pruner(session, &scan.schema, filters);
-        let (mirror, gone) = (&self.first.as_of().pair().mirror, leg.sweep.gone());
-        let files = live_files(mirror, base, &scan.files, Some(&gone), pruner.as_ref(), None).await?;
+        let mirror = &self.first.as_of().pair().mirror;
+        let files = live_files(mirror, base, &scan.files, &leg.gone, pruner.as_ref(), None).await?;
         scan.plan(session, &files, Some(projection), None).map(Some).map_err(from_datafusion)
     }
 }
@@ -171,7 +174,7 @@ impl TableProvider for SweepTable {
             *held = Some(self.leg_from(number).await.map_err(external)?);
         }
         let leg = held.as_mut().ok_or_else(|| external(Error::internal("a sweep has no leg")))?;
-        let now = leg.advance(number, self.moments.at_us[number]).map_err(external)?;
+        let now = leg.moment(number).await.map_err(external)?;
         let key = (projection.clone(), format!("{filters:?}"));
         let columns = match leg.columns.get(&key) {
             Some(columns) => columns.clone(),
@@ -189,9 +192,12 @@ impl TableProvider for SweepTable {
                 None => parts.extend(self.stable_plan(session, leg, &projection, filters).await.map_err(external)?),
             }
         }
-        let rows = columns.rows(&now, &self.schema(), &projection).map_err(external)?;
-        parts.push(memory(&[rows], &columns.schema)?);
+        let rows = columns.rows(&now, &self.schema(), &projection).await.map_err(external)?;
+        if !rows.is_empty() {
+            parts.push(memory(&rows, &columns.schema)?);
+        }
         match parts.len() {
+            0 => Ok(Arc::new(EmptyExec::new(columns.schema.clone()))),
             1 => Ok(parts.swap_remove(0)),
             _ => UnionExec::try_new(parts),
         }
@@ -199,35 +205,58 @@ impl TableProvider for SweepTable {
 }
 
 impl Leg {
-    fn advance(&mut self, number: usize, at_us: i64) -> Result<Arc<SweptMoment>> {
+    fn new(end: usize, moments: Arc<Moments>, sweep: Sweep) -> Self {
+        Self {
+            end,
+            moments,
+            base: sweep.base.clone(),
+            base_rows: sweep.base_rows(),
+            event_rows: sweep.event_rows(),
+            gone: sweep.gone(),
+            sweep: Arc::new(Mutex::new(sweep)),
+            now: None,
+            next: None,
+            columns: HashMap::new(),
+        }
+    }
+
+    async fn moment(&mut self, number: usize) -> Result<Arc<SweptMoment>> {
         if let Some((_, now)) = self.now.as_ref().filter(|(known, _)| *known == number) {
             return Ok(now.clone());
         }
-        let now = Arc::new(self.sweep.advance(at_us, &self.located)?);
+        let begun = self.next.take().filter(|(known, _)| *known == number);
+        let swept = begun.map_or_else(|| self.begin(number), |(_, swept)| swept).await;
+        let now = Arc::new(swept.map_err(|e| Error::internal("the folding of a moment stopped").caused_by(e))??);
         self.now = Some((number, now.clone()));
+        let following = number + 1;
+        self.next = (following < self.end).then(|| (following, self.begin(following)));
         Ok(now)
+    }
+
+    fn begin(&self, number: usize) -> JoinHandle<Result<SweptMoment>> {
+        let (sweep, at_us) = (self.sweep.clone(), self.moments.at_us[number]);
+        tokio::task::spawn_blocking(move || sweep.lock().unwrap_or_else(PoisonError::into_inner).advance(at_us))
     }
 }
 
 impl Columns {
-    /// The rows of a moment but for the stable ones.
-    fn rows(&self, now: &SweptMoment, table: &SchemaRef, projection: &[usize]) -> Result<Vec<RecordBatch>> {
-        let rank = |ranks: &[u32], numbers: &[u32]| numbers.iter().map(|number| ranks[*number as usize]).collect::<Vec<_>>();
-        let mut rows =
-            vec![take(&self.base, rank(&self.base_ranks, &now.kept))?, take(&self.events, rank(&self.event_ranks, &now.images))?];
+    /// The rows of a moment but for the stable ones, by partition.
+    async fn rows(&self, now: &SweptMoment, table: &SchemaRef, projection: &[usize]) -> Result<Vec<Vec<RecordBatch>>> {
+        let (base, events) = tokio::try_join!(live(&self.base, &now.base), live(&self.events, &now.events))?;
+        let mut partitions = vec![vec![base], vec![events]];
         for made in &now.made {
-            rows.push(conform_batch(made, table)?.project(projection)?);
+            partitions.push(vec![conform_batch(made, table)?.project(projection)?]);
         }
-        Ok(rows)
+        partitions.retain(|batches| batches.iter().any(|batch| batch.num_rows() > 0));
+        Ok(partitions)
     }
 }
 
-/// [`arrow::compute::take_record_batch`], also without any column.
-fn take(batch: &RecordBatch, rows: Vec<u32>) -> Result<RecordBatch> {
-    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-    let rows = UInt32Array::from(rows);
-    let columns = batch.columns().iter().map(|column| arrow::compute::take(column, &rows, None)).collect::<Result<_, _>>()?;
-    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
+/// The rows of a mask, found on a thread of its own.
+async fn live(rows: &RecordBatch, mask: &BooleanBuffer) -> Result<RecordBatch> {
+    let (rows, mask) = (rows.clone(), BooleanArray::new(mask.clone(), None));
+    let live = tokio::task::spawn_blocking(move || filter_record_batch(&rows, &mask)).await;
+    Ok(live.map_err(|e| Error::internal("the filtering of rows stopped").caused_by(e))??)
 }
 
 fn memory(partitions: &[Vec<RecordBatch>], schema: &SchemaRef) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {

@@ -14,6 +14,7 @@ use waterline_core::format::{TableFormat, TableState};
 use super::error::external;
 use super::prune::pruner;
 use super::scan::{FileScan, live_files};
+use crate::as_of::Gone;
 use crate::parquet_io::{ParquetFiles, TableColumns};
 
 /// A table as of a state.
@@ -56,7 +57,8 @@ impl TableProvider for LakeTable {
     ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
         let pruner = pruner(session, &self.scan.schema, filters);
         let rows_enough = limit.filter(|_| filters.is_empty());
-        let files = live_files(&self.format, &self.state, &self.scan.files, None, pruner.as_ref(), rows_enough);
+        let gone = Gone::default();
+        let files = live_files(&self.format, &self.state, &self.scan.files, &gone, pruner.as_ref(), rows_enough);
         self.scan.plan(session, &files.await.map_err(external)?, projection, rows_enough)
     }
 }

@@ -1,16 +1,19 @@
 //! Position delete files in Parquet (Iceberg spec, "Position Delete Files").
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
+use parquet::file::statistics::Statistics;
 use roaring::RoaringTreemap;
 use waterline_core::error::{Error, Result};
 use waterline_core::format::FIELD_ID;
@@ -33,41 +36,70 @@ pub(crate) fn read(file: &str, bytes: Bytes) -> Result<Positions> {
     let corrupt = |e: ParquetError| Error::corrupt("a position delete file cannot be read").with("file", file).caused_by(e);
     // The types as Parquet has them: a writer's Arrow types may be dictionaries or views.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options).map_err(corrupt)?;
-    let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(corrupt)?;
+    let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options).map_err(corrupt)?.with_batch_size(BATCH_ROWS);
+    let at = |id, name| column(builder.schema(), id, name).map_err(|e| e.with("file", file));
+    let (path_at, position_at) = (at(FILE_PATH_ID, FILE_PATH)?, at(POSITION_ID, POSITION)?);
+    let only = only_path(builder.metadata(), path_at);
+    if only.is_some() {
+        let positions = ProjectionMask::roots(builder.parquet_schema(), [position_at]);
+        builder = builder.with_projection(positions);
+    }
     let mut positions = Positions::new();
-    for batch in reader {
+    for batch in builder.build().map_err(corrupt)? {
         let batch = batch.map_err(|e| Error::corrupt("a position delete file cannot be read").with("file", file).caused_by(e))?;
-        collect(&batch, &mut positions).map_err(|e| e.with("file", file))?;
+        let collected = match &only {
+            Some(path) => add(batch.column(0), 0..batch.num_rows(), positions.entry(location::key(path).into_owned()).or_default()),
+            None => collect(batch.column(path_at), batch.column(position_at), &mut positions),
+        };
+        collected.map_err(|e| e.with("file", file))?;
     }
     Ok(positions)
 }
 
-fn collect(batch: &RecordBatch, positions: &mut Positions) -> Result<()> {
-    let paths = column(batch, FILE_PATH_ID, FILE_PATH)?;
-    let paths = paths.as_string_opt::<i32>().ok_or_else(|| wrong_type(FILE_PATH, paths))?;
-    let rows = column(batch, POSITION_ID, POSITION)?;
-    let rows = rows.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong_type(POSITION, rows))?;
-    let mut start = 0;
-    while start < batch.num_rows() {
-        let path = paths.value(start);
-        let end = (start..batch.num_rows()).find(|&row| paths.value(row) != path).unwrap_or(batch.num_rows());
-        let set = positions.entry(location::key(path).into_owned()).or_default();
-        for row in start..end {
-            let position = u64::try_from(rows.value(row)).ok().filter(|_| rows.is_valid(row) && paths.is_valid(row));
-            set.insert(position.ok_or_else(|| Error::corrupt("a position delete is null or negative"))?);
+/// The data file that all positions are of, when the file's statistics say so.
+fn only_path(metadata: &ParquetMetaData, path_at: usize) -> Option<String> {
+    let mut only: Option<&[u8]> = None;
+    for group in metadata.row_groups() {
+        let Statistics::ByteArray(paths) = group.columns().get(path_at)?.statistics()? else { return None };
+        let (lower, upper) = (paths.min_bytes_opt()?, paths.max_bytes_opt()?);
+        let is_exact = paths.min_is_exact() && paths.max_is_exact() && paths.null_count_opt() == Some(0);
+        if !is_exact || lower != upper || only.is_some_and(|only| only != lower) {
+            return None;
         }
+        only = Some(lower);
+    }
+    String::from_utf8(only?.to_vec()).ok()
+}
+
+fn collect(paths: &ArrayRef, rows: &ArrayRef, positions: &mut Positions) -> Result<()> {
+    let paths = paths.as_string_opt::<i32>().ok_or_else(|| wrong_type(FILE_PATH, paths))?;
+    let mut start = 0;
+    while start < paths.len() {
+        let path = paths.value(start);
+        let end = (start..paths.len()).find(|&row| paths.value(row) != path).unwrap_or(paths.len());
+        if (start..end).any(|row| paths.is_null(row)) {
+            return Err(Error::corrupt("a position delete names no file"));
+        }
+        add(rows, start..end, positions.entry(location::key(path).into_owned()).or_default())?;
         start = end;
     }
     Ok(())
 }
 
+fn add(rows: &ArrayRef, range: Range<usize>, positions: &mut RoaringTreemap) -> Result<()> {
+    let rows = rows.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong_type(POSITION, rows))?;
+    for row in range {
+        let position = u64::try_from(rows.value(row)).ok().filter(|_| rows.is_valid(row));
+        positions.insert(position.ok_or_else(|| Error::corrupt("a position delete is null or negative"))?);
+    }
+    Ok(())
+}
+
 /// A column by its field id, or by its name where the file has no ids.
-fn column<'a>(batch: &'a RecordBatch, id: i32, name: &str) -> Result<&'a ArrayRef> {
-    let schema = batch.schema_ref();
+fn column(schema: &Schema, id: i32, name: &str) -> Result<usize> {
     let by_id = schema.fields().iter().position(|field| field.metadata().get(FIELD_ID).is_some_and(|found| *found == id.to_string()));
     let at = by_id.or_else(|| schema.index_of(name).ok());
-    at.map(|at| batch.column(at)).ok_or_else(|| Error::corrupt("a position delete file lacks a column").with("field", name))
+    at.ok_or_else(|| Error::corrupt("a position delete file lacks a column").with("field", name))
 }
 
 fn wrong_type(name: &str, array: &ArrayRef) -> Error {
@@ -87,6 +119,8 @@ fn write_parquet(data_path: &str, positions: &RoaringTreemap) -> Result<Bytes, P
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_truncate_length(None)
         .set_column_index_truncate_length(None)
+        .set_column_dictionary_enabled(POSITION.into(), false)
+        .set_column_encoding(POSITION.into(), Encoding::DELTA_BINARY_PACKED)
         .build();
     let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
     let mut rows = positions.iter().map(|position| position as i64).peekable();

@@ -209,6 +209,7 @@ impl LiveFile {
             summary: FileSummary {
                 partition: state.partition_by.iter().cloned().zip(self.file.partition.iter().cloned()).collect(),
                 bounds: named.filter(|(_, bounds)| *bounds != Bounds::default()).collect(),
+                listed_by: None,
             },
             deletes: if self.deleted.is_empty() { DeleteState::None } else { DeleteState::Some },
             deleted_rows: Some(self.deleted.len()),

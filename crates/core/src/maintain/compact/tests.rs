@@ -28,7 +28,7 @@ fn file(path: &str, size_bytes: u64, ids: std::ops::RangeInclusive<i64>) -> Data
         path: path.into(),
         size_bytes,
         record_count: 1_000,
-        summary: FileSummary { partition: Vec::new(), bounds: [("id".to_owned(), bounds)].into() },
+        summary: FileSummary { bounds: [("id".to_owned(), bounds)].into(), ..FileSummary::default() },
         deletes: DeleteState::None,
         deleted_rows: Some(0),
         equality_deletes: Vec::new(),

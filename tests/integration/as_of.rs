@@ -19,6 +19,7 @@ use waterline_core::rollbacks::Rollback;
 use waterline_delta::DeltaCatalog;
 use waterline_engine::as_of::AsOf;
 use waterline_engine::lake::Limits;
+use waterline_engine::maintain::compact::{Request, execute, plan};
 use waterline_engine::merge::catch_up;
 use waterline_engine::read::{AsOfTable, SessionOptions, SweepQuery};
 use waterline_iceberg::FilesystemCatalog;
@@ -38,6 +39,10 @@ pub(crate) struct Course {
     pub(crate) arrival: Arrival,
     /// Bits: whether batches are merged when they are logged.
     pub(crate) merged: u64,
+    /// Bits: whether the table is compacted after a batch, and how.
+    compacted: u64,
+    compaction: Request,
+    properties: &'static [(&'static str, &'static str)],
     /// Before which batch a dump is loaded, and of which moment.
     second_dump: Option<(u8, u8)>,
     /// Of the moments that are read.
@@ -48,6 +53,9 @@ pub(crate) fn courses(disorder: Disorder) -> impl Strategy<Value = Course> {
     (arrivals(disorder), any::<u64>(), any::<Option<(u8, u8)>>(), any::<u64>()).prop_map(|(arrival, merged, second_dump, seed)| Course {
         arrival,
         merged,
+        compacted: 0,
+        compaction: Request::default(),
+        properties: &[],
         second_dump,
         seed,
     })
@@ -60,6 +68,11 @@ impl Course {
         let times: Vec<i64> = history.times_us().filter(|time| Some(*time) > history.baseline.first_us()).collect();
         let at_us = *times.get(usize::from(moment) % times.len().max(1))?;
         Some((usize::from(before) % batches.max(1), Baseline::at(history.truth_at(at_us)?.clone(), at_us)))
+    }
+
+    /// The same, with compactions after the batches whose bits are set.
+    pub(crate) fn compacted(self, compacted: u64, compaction: Request, properties: &'static [(&'static str, &'static str)]) -> Self {
+        Self { compacted, compaction, properties, ..self }
     }
 }
 
@@ -83,9 +96,9 @@ pub(crate) struct Past {
 }
 
 impl Past {
-    pub(crate) async fn new(history: &History, world: World, catalog: Arc<dyn Catalog>) -> Self {
+    pub(crate) async fn new(history: &History, world: World, catalog: Arc<dyn Catalog>, properties: &[(&str, &str)]) -> Self {
         world.clock.tick_us(1_000);
-        let subject = Subject::of(history, &world, catalog, &[]).await;
+        let subject = Subject::of(history, &world, catalog, properties).await;
         let mut past =
             Self { subject, baselines: vec![history.baseline.clone()], loaded_ms: vec![i64::MIN], known: Vec::new(), began_empty: true };
         past.remember();
@@ -126,6 +139,14 @@ impl Past {
         self.loaded_ms.retain(|loaded_ms| *loaded_ms <= rollback.to_ms);
         self.baselines.truncate(self.loaded_ms.len());
         self.known.clear();
+        self.remember();
+    }
+
+    async fn compact(&mut self, request: &Request) {
+        for planned in plan(&self.subject.lake, self.subject.pair.mirror.name(), request).await.unwrap() {
+            let report = execute(&self.subject.lake, planned, request).await.unwrap();
+            assert_eq!(report.given_up, []);
+        }
         self.remember();
     }
 
@@ -241,14 +262,18 @@ pub(crate) fn moments(rng: &mut StdRng, history: &History, count: usize) -> Vec<
 
 async fn as_of_is_fold(history: &History, course: &Course, world: World, catalog: Arc<dyn Catalog>) {
     let mut rng = StdRng::seed_from_u64(course.seed);
-    let mut past = Past::new(history, world, catalog).await;
+    let mut past = Past::new(history, world, catalog, course.properties).await;
     let batches = course.arrival.batches(&history.events);
     let second = course.second_dump(history, batches.len());
     for (number, batch) in batches.iter().enumerate() {
         if let Some((_, baseline)) = second.as_ref().filter(|(before, _)| *before == number) {
             past.load(baseline.clone()).await;
         }
-        past.log(batch, course.merged >> (number % 64) & 1 == 1).await;
+        let happens = |bits: u64| bits >> (number % 64) & 1 == 1;
+        past.log(batch, happens(course.merged)).await;
+        if happens(course.compacted) {
+            past.compact(&course.compaction).await;
+        }
     }
     let now = *past.known.last().unwrap();
     let moments = moments(&mut rng, history, 4);
@@ -258,15 +283,18 @@ async fn as_of_is_fold(history: &History, course: &Course, world: World, catalog
         past.check(*at_us, then).await;
     }
     past.check_sweep(&moments, now).await;
+    if course.compacted > 0 {
+        crate::check::assert_sound(&past.subject.lake, past.subject.pair.mirror.name()).await;
+    }
 }
 
-fn in_memory(history: &History, course: &Course) {
+pub(crate) fn in_memory(history: &History, course: &Course) {
     let world = World::in_memory(7);
     let catalog = Arc::new(MemoryCatalog::new("memory://lake/warehouse", world.faults.clone()));
     run(as_of_is_fold(history, course, world, catalog));
 }
 
-fn in_iceberg(history: &History, course: &Course) {
+pub(crate) fn in_iceberg(history: &History, course: &Course) {
     let world = World::in_memory(7);
     let catalog = Arc::new(FilesystemCatalog::new("memory://lake/warehouse", world.env.clone()).unwrap());
     run(as_of_is_fold(history, course, world, catalog));

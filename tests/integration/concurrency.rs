@@ -1,6 +1,7 @@
 //! Several jobs over the same files at the same time: the result is that of one (DESIGN.md rules 14, 18 and 19).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use waterline_core::error::ErrorKind;
 use waterline_engine::ingest::{Mode, TableReport};
@@ -75,6 +76,64 @@ async fn jobs_at_once_among_faults(format: Format, seed: u64, per_mille: u32) {
     shop.ingest(&shop.lake(1), Mode::Merge).await.unwrap();
     shop.check(&shop.lake(2)).await;
     shop.check_quiet(&shop.lake(3)).await;
+}
+
+/// Compactions, one after another, beside the jobs of a seed. Returns how many commits they made, and groups they gave up.
+async fn merges_beside_compactions(format: Format, seed: u64) -> (u64, usize) {
+    let shop = shop(format, seed).await;
+    let merged = Arc::new(AtomicBool::new(false));
+    let compactor = {
+        let (shop, merged) = (shop.clone(), merged.clone());
+        tokio::spawn(async move {
+            let mut reports = Vec::new();
+            for attempt in 0.. {
+                tokio::task::yield_now().await;
+                if merged.load(Ordering::Relaxed) {
+                    break;
+                }
+                match shop.compact(&shop.lake(90_000 + attempt)).await {
+                    Ok(more) => reports.extend(more),
+                    // Until the first job has made it, there is no table.
+                    Err(error) => assert!([ErrorKind::Unavailable, ErrorKind::NotFound].contains(&error.kind()), "{error}"),
+                }
+            }
+            reports
+        })
+    };
+    race(&shop, modes(seed)).await;
+    merged.store(true, Ordering::Relaxed);
+    let reports = compactor.await.unwrap();
+    race(&shop, &[Mode::Merge]).await;
+    shop.check(&shop.lake(2)).await;
+    shop.check_quiet(&shop.lake(3)).await;
+    if seed.is_multiple_of(4) {
+        crate::check::assert_sound(&shop.lake(4), &crate::shop::table()).await;
+    }
+    (reports.iter().map(|report| report.commits).sum(), reports.iter().map(|report| report.given_up.len()).sum())
+}
+
+/// All seeds; returns commits of compactions, and groups they gave up.
+fn merges_beside_compactions_of(format: Format, seeds: std::ops::Range<u64>) -> (u64, usize) {
+    let mut seen = (0, 0);
+    for seed in seeds {
+        run(async {
+            let (commits, given_up) = merges_beside_compactions(format, seed).await;
+            seen = (seen.0 + commits, seen.1 + given_up);
+        });
+    }
+    seen
+}
+
+#[test]
+fn merges_beside_compactions_in_memory_are_as_without() {
+    let (commits, given_up) = merges_beside_compactions_of(Format::InMemory, 400..430);
+    assert!(commits > 0 && given_up > 0, "{commits} commits, {given_up} groups given up");
+}
+
+#[test]
+fn merges_beside_compactions_with_iceberg_are_as_without() {
+    let (commits, _) = merges_beside_compactions_of(Format::Iceberg, 500..508);
+    assert!(commits > 0);
 }
 
 #[test]

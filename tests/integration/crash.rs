@@ -110,6 +110,35 @@ fn logged_before_the_dump(format: Format) -> impl Fn() -> Shop {
     }
 }
 
+/// A table that was merged in small steps.
+fn merged(format: Format) -> impl Fn() -> Shop {
+    let shop = late_events(format, 1);
+    move || {
+        let shop = shop();
+        runtime().block_on(merge(&shop, 0)).unwrap();
+        shop
+    }
+}
+
+async fn compact(shop: &Shop, process: u64) -> Result<()> {
+    shop.compact(&shop.lake(process)).await.map(drop)
+}
+
+async fn compact_and_merge(shop: &Shop, process: u64) -> Result<()> {
+    compact(shop, process).await?;
+    merge(shop, process + 100).await
+}
+
+#[test]
+fn a_compaction_in_memory_survives_a_crash_at_every_step() {
+    crash_everywhere(merged(Format::InMemory), compact, compact_and_merge);
+}
+
+#[test]
+fn a_compaction_of_iceberg_survives_a_crash_at_every_step() {
+    crash_everywhere(merged(Format::Iceberg), compact, compact_and_merge);
+}
+
 #[test]
 fn a_merge_in_memory_survives_a_crash_at_every_step() {
     for seed in 0..4 {

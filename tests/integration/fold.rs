@@ -129,7 +129,7 @@ impl Subject {
         fold(&self.history.baseline, &self.batches.concat(), None).unwrap()
     }
 
-    async fn check(&self) {
+    pub(crate) async fn check(&self) {
         let head = self.pair.mirror.head().await.unwrap();
         let found =
             if head.version.is_none() { Vec::new() } else { read_rows(&self.lake.env, self.pair.mirror.as_ref(), &head).await.unwrap() };

@@ -1,4 +1,4 @@
-//! Row lineage of Iceberg v3: rows that a copy-on-write merge moves to another file keep their ids, and which commit last
+//! Row lineage of Iceberg v3: rows that a copy-on-write merge or a compaction moves to another file keep their ids, and which commit last
 //! changed them.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use waterline_core::format::{DataFile, KeepAll, TableState};
 use waterline_core::table::TableName;
 use waterline_engine::ingest::{IngestOptions, Mode, OnError, SchemaSource, Source, TableSelection, ingest};
 use waterline_engine::lake::{Lake, Limits};
+use waterline_engine::maintain::compact::{Request, StrategyChoice, execute, plan};
 use waterline_engine::parquet_io::{Rows, TableColumns};
 use waterline_engine::progress::Silent;
 use waterline_engine::tables::TableSettings;
@@ -74,7 +75,8 @@ async fn lineages(lake: &Lake, state: &TableState) -> BTreeMap<i64, Lineage> {
     let mut found = BTreeMap::new();
     for file in format.data_files(state, &KeepAll).await.unwrap() {
         let opened = lake.files.open_data_file(state, &file).await.unwrap();
-        let read = opened.read_with_positions(&columns_with_lineage(state), Rows::All, 100).await.unwrap();
+        let deleted = format.deleted_rows(&file).await.unwrap();
+        let read = opened.read_with_positions(&columns_with_lineage(state), Rows::Except(&deleted), 100).await.unwrap();
         for batch in read.try_collect::<Vec<_>>().await.unwrap() {
             let column = |name: &str| batch.batch.column_by_name(name).unwrap().as_primitive::<Int64Type>().clone();
             let (ids, row_ids, updated) = (column("id"), column("_row_id"), column("_last_updated_sequence_number"));
@@ -135,5 +137,32 @@ async fn files_of_v2_have_no_lineage() {
         assert_eq!(file.lineage, None);
         let opened = lake.files.open_data_file(&state, &file).await.unwrap();
         assert_eq!(opened.footer().file_metadata().schema_descr().num_columns(), 3);
+    }
+}
+
+/// Rows of several merges, some of which deleted others, in one new file.
+#[tokio::test]
+async fn rows_that_are_compacted_keep_their_ids_and_their_last_change() {
+    let world = World::in_memory(5);
+    let lake = Lake::new(Arc::new(FilesystemCatalog::new("memory://lake/warehouse", world.env.clone()).unwrap()), world.env.clone());
+    let state = async || lake.table(&table()).await.unwrap().head().await.unwrap();
+    let vectors = &[("format-version", "3")];
+    merge(&world, &lake, 1, &[("c", 1, "a"), ("c", 2, "b"), ("c", 3, "c")], vectors).await;
+    merge(&world, &lake, 2, &[("u", 2, "B"), ("c", 4, "d")], vectors).await;
+    merge(&world, &lake, 3, &[("d", 1, "a"), ("u", 4, "D")], vectors).await;
+    for choice in [StrategyChoice::Binpack, StrategyChoice::Sort("name desc".parse().unwrap())] {
+        let before = lineages(&lake, &state().await).await;
+        let request = Request {
+            choice,
+            min_input_files: 2,
+            delete_ratio_threshold: 0.0,
+            lanes: std::num::NonZeroUsize::new(1),
+            ..Request::default()
+        };
+        let planned = plan(&lake, &table(), &request).await.unwrap().remove(0);
+        let report = execute(&lake, planned, &request).await.unwrap();
+        assert_eq!((report.after.files, report.after.rows), (1, before.len() as u64));
+        assert_eq!(lineages(&lake, &state().await).await, before);
+        merge(&world, &lake, 4 + u32::try_from(report.before.files).unwrap(), &[("u", 3, "changed"), ("c", 5, "e")], vectors).await;
     }
 }

@@ -3,9 +3,12 @@
 mod as_of;
 mod bad_input;
 mod changes;
+mod check;
 mod cli;
 mod cli_as_of;
+mod cli_maintain;
 mod cli_upkeep;
+mod compact;
 mod concurrency;
 mod conformance;
 mod crash;

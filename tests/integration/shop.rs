@@ -1,6 +1,7 @@
 //! A table of a history whose events lie as files in a landing area in memory: the jobs that read them, and what must
 //! hold after the last one.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use waterline_core::change::Op;
@@ -17,6 +18,7 @@ use waterline_engine::ingest::{IngestOptions, Mode, OnError, RunReport, SchemaSo
 use waterline_engine::lake::{Lake, Limits};
 use waterline_engine::load::{Existing, LoadReport, LoadRequest, load};
 use waterline_engine::log::read_positions;
+use waterline_engine::maintain::compact;
 use waterline_engine::progress::Silent;
 use waterline_engine::tables::TableSettings;
 use waterline_env::Env;
@@ -129,6 +131,22 @@ impl Shop {
         load(lake, &request, &Silent).await
     }
 
+    /// Compacts the table and its changelog as far as anything can be taken.
+    pub async fn compact(&self, lake: &Lake) -> Result<Vec<compact::Report>> {
+        let request = compact::Request {
+            min_input_files: 2,
+            delete_ratio_threshold: 0.0,
+            commit_bytes: 1,
+            lanes: NonZeroUsize::new(1),
+            ..Default::default()
+        };
+        let mut reports = Vec::new();
+        for planned in compact::plan(lake, &table(), &request).await? {
+            reports.push(compact::execute(lake, planned, &request).await?);
+        }
+        Ok(reports)
+    }
+
     /// Starts processes until one ends well; each of the others may only have been told to try again later.
     pub async fn merge_at_last(&self, first: u64) {
         for process in first..first + 100 {
@@ -167,7 +185,9 @@ impl Shop {
         assert_same_rows(&expected, &found);
 
         let header = |text: &String| serde_json::from_str::<LogHeader>(text).unwrap();
-        let ordinals: Vec<i64> = head.lineage().map(|version| header(&version.summary[LOG]).batch.0).collect();
+        let mut ordinals: Vec<i64> = head.lineage().map(|version| header(&version.summary[LOG]).batch.0).collect();
+        // A compaction says what its parent says.
+        ordinals.dedup();
         assert_eq!(ordinals, (1..=ordinals.len() as i64).rev().collect::<Vec<_>>());
         assert_eq!(log_header(&head).unwrap().counts.events, expected.len() as u64);
     }

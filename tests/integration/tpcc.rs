@@ -214,6 +214,7 @@ fn copy_on_write() {
         let deletes: u64 = files.as_array().unwrap().iter().filter_map(|file| file["deleted_rows"].as_u64()).sum();
         assert_eq!(deletes, 0, "{files}");
     }
+    assert_eq!(shell.json(&["check", "tpcc.*", "--deep"]), serde_json::json!([]));
 }
 
 #[test]
@@ -265,6 +266,12 @@ fn format_version_3() {
     assert_moment(&shell, FEW, 5);
     let puffins = std::process::Command::new("find").arg(shell.path("warehouse")).args(["-name", "*.puffin"]).output().unwrap();
     assert!(!puffins.stdout.is_empty(), "deletes are deletion vectors");
+    assert_eq!(shell.json(&["check", "tpcc.*", "--deep"]), serde_json::json!([]));
+    for table in FEW {
+        shell.run(&["compact", &format!("tpcc.{table}")]);
+    }
+    assert_moment(&shell, FEW, 5);
+    assert_eq!(shell.json(&["check", "tpcc.*", "--deep"]), serde_json::json!([]));
 }
 
 #[test]

@@ -69,7 +69,7 @@ async fn files(world: &World) -> BTreeSet<Path> {
 async fn maintenance_is_invisible(history: &History, course: &Course, world: World, catalog: Arc<dyn Catalog>) {
     set_clock(&world).await;
     let mut rng = StdRng::seed_from_u64(course.seed);
-    let mut past = Past::new(history, world, catalog).await;
+    let mut past = Past::new(history, world, catalog, &[]).await;
     let batches = course.arrival.batches(&history.events);
     let second = course.second_dump(history, batches.len());
     let name = past.subject.pair.mirror.name().clone();

@@ -165,11 +165,26 @@ impl Past {
 }
 
 impl Plan {
+    /// Everything up to a batch that folds onto the baseline of a record of the mirror, whenever it happened.
+    pub fn whole_epoch(mirror: &TableState, record: &Record, upto: BatchOrdinal, rollbacks: Rollbacks) -> Result<Self> {
+        let baseline = Epoch { baseline: record.baseline.clone(), version: anchored(mirror, &record.baseline)? };
+        Ok(Self { at_us: i64::MAX, upto, rollbacks, base: baseline.as_base(), baseline, answerable: Answerable::default() })
+    }
+
     /// The same moment read from its baseline, whatever snapshots there are.
     #[must_use]
     pub fn from_baseline(&self) -> Self {
         Self { base: self.baseline.as_base(), ..self.clone() }
     }
+}
+
+/// The snapshot with a baseline's rows; `None` when events fold onto nothing.
+pub fn anchored(mirror: &TableState, baseline: &Baseline) -> Result<Option<VersionId>> {
+    let Some(anchor) = &baseline.anchor else { return Ok(None) };
+    let tag = mirror.refs.get(anchor).ok_or_else(|| {
+        Error::corrupt("the tag of the table's baseline is gone; events that arrive late cannot be folded").with("tag", anchor)
+    })?;
+    Ok(Some(tag.version))
 }
 
 impl Epoch {

@@ -96,8 +96,18 @@ pub trait TableFormat: Send + Sync + Debug {
     /// history, and submits the same bytes again until the slot holds ours or another's.
     async fn settle(&self, base: &TableState, commit: &Commit) -> Result<CommitOutcome>;
 
+    /// What of a state's metadata a commit with [`Operation::Replace`] would tidy up, whatever else it does.
+    async fn leftovers(&self, _: &TableState) -> Result<Leftovers> {
+        Ok(Leftovers::default())
+    }
+
     /// Creates, moves or removes a tag without a new snapshot.
     async fn set_tag(&self, base: &TableState, tag: &str, version: Option<VersionId>) -> Result<CommitOutcome>;
+
+    /// Fails where the format cannot do all that the upkeep of a table needs: it is asked before anything is done.
+    fn ensure_upkeep(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Forgets versions, without a new one, and deletes no file: see [`TableFormat::reachable`]. Fails where the main branch or a
     /// tag is at one of them.
@@ -117,6 +127,22 @@ pub struct Expiry {
     pub versions: HashSet<VersionId>,
     /// Table properties to set in the same change.
     pub properties: BTreeMap<String, String>,
+}
+
+/// Metadata that has served its time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    pub dangling_deletes: Vec<DanglingDelete>,
+    /// Files that list the state's files, so small that they could be one.
+    pub small_lists: usize,
+}
+
+/// A delete file or deletion vector that applies to no live data file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DanglingDelete {
+    pub path: String,
+    /// The one data file that it names. Without one it is what usual work leaves behind: it was for all files of its time.
+    pub of_file: Option<String>,
 }
 
 /// Decides from bounds and partition values whether a file can matter.
@@ -226,7 +252,7 @@ pub struct VersionInfo {
 #[serde(rename_all = "lowercase")]
 pub enum Operation {
     Append,
-    /// Rows stay the same, files change.
+    /// Rows stay the same, files change. The format drops what it has of [`Leftovers`].
     Replace,
     Overwrite,
     Delete,
@@ -254,6 +280,8 @@ pub struct DataFile {
     pub summary: FileSummary,
     /// Rows that position deletes or a deletion vector remove, when that is known without reading them.
     pub deletes: DeleteState,
+    /// How many rows they remove at most, by the metadata alone; `None` where only reading tells.
+    pub deleted_rows: Option<u64>,
     pub equality_deletes: Vec<EqualityDelete>,
     /// `None` where the format does not number the file's rows.
     pub lineage: Option<RowLineage>,
@@ -327,7 +355,7 @@ pub struct Commit {
     pub target: Target,
     pub operation: Operation,
     pub add: Vec<NewDataFile>,
-    /// Rows to delete by data file path, in addition to those deleted already.
+    /// Rows to delete by data file path, in addition to those deleted already. The file may be one that the commit adds.
     pub delete_rows: BTreeMap<String, RoaringTreemap>,
     /// Data files that leave, together with their deletes.
     pub remove: Removal,

@@ -15,6 +15,27 @@ pub enum Value {
     Bytes(Vec<u8>),
 }
 
+impl Value {
+    /// [`PartialOrd`] made total: NaN has a place of its own, and values of different variants go by variant.
+    pub fn total_cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Float(a), Self::Float(b)) => a.total_cmp(b),
+            _ => self.partial_cmp(other).unwrap_or_else(|| self.variant().cmp(&other.variant())),
+        }
+    }
+
+    fn variant(&self) -> u8 {
+        match self {
+            Self::Bool(_) => 0,
+            Self::Int(_) => 1,
+            Self::Float(_) => 2,
+            Self::Decimal(_) => 3,
+            Self::Text(_) => 4,
+            Self::Bytes(_) => 5,
+        }
+    }
+}
+
 impl PartialOrd for Value {
     /// `None` between values of different variants, and for NaN.
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {

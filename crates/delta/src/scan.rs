@@ -46,6 +46,7 @@ async fn planned(files: &Files, snapshot: &Snapshot, live: &Arc<LiveFile>) -> Re
         record_count: record_count(files, live).await?,
         summary: live.known()?.summary.clone(),
         deletes,
+        deleted_rows: Some(live.add.deletion_vector.as_ref().map_or(0, |vector| vector.cardinality.cast_unsigned())),
         equality_deletes: Vec::new(),
         lineage: None,
         inner: Arc::new(PlannedFile { live: live.clone(), root: snapshot.root.clone() }),

@@ -166,6 +166,10 @@ impl TableFormat for DeltaTable {
         self.settle_on(DeltaState::of(base)?, commit).await
     }
 
+    fn ensure_upkeep(&self) -> Result<()> {
+        Err(self.no_upkeep())
+    }
+
     async fn expire(&self, _: &TableState, _: &Expiry) -> Result<CommitOutcome> {
         Err(self.no_upkeep())
     }

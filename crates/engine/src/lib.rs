@@ -2,6 +2,7 @@
 
 pub mod as_of;
 mod bytes_in;
+mod carry;
 pub mod changes;
 mod commit;
 pub mod diff;

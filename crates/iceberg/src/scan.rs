@@ -8,7 +8,7 @@ use iceberg::spec::{DataFileFormat, ManifestEntryRef, ManifestFile};
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{DataFile, DeleteState, FilePruner};
 
-use crate::deletes::DeleteIndex;
+use crate::deletes::{DeleteIndex, referenced_file};
 use crate::lineage::RowIds;
 use crate::location;
 use crate::manifest::{Contents, Manifests, is_data};
@@ -83,9 +83,15 @@ impl Plan<'_> {
             record_count: file.record_count(),
             summary: Default::default(),
             deletes: if deletes.is_empty() { DeleteState::None } else { DeleteState::Some },
+            deleted_rows: deleted_rows(&deletes),
             equality_deletes: self.deletes.equality(spec_id, entry)?,
             lineage: None,
             inner: Arc::new(PlannedFile { entry: entry.clone(), deletes }),
         })
     }
+}
+
+fn deleted_rows(deletes: &[ManifestEntryRef]) -> Option<u64> {
+    let of_one_file = |delete: &ManifestEntryRef| referenced_file(delete.data_file()).map(|_| delete.record_count());
+    deletes.iter().map(of_one_file).sum()
 }

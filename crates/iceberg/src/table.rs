@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use iceberg::spec::TableMetadata;
 use roaring::RoaringTreemap;
 use waterline_core::error::Result;
-use waterline_core::format::{Commit, CommitOutcome, DataFile, Expiry, FilePruner, StoredFiles, TableFormat, TableState, VersionId};
+use waterline_core::format::{
+    Commit, CommitOutcome, DataFile, Expiry, FilePruner, Leftovers, StoredFiles, TableFormat, TableState, VersionId,
+};
 use waterline_core::table::TableName;
 use waterline_env::Env;
 
@@ -121,6 +123,10 @@ impl TableFormat for IcebergTable {
 
     async fn settle(&self, base: &TableState, commit: &Commit) -> Result<CommitOutcome> {
         self.settle_on(IcebergState::of(base)?, commit).await
+    }
+
+    async fn leftovers(&self, state: &TableState) -> Result<Leftovers> {
+        commit::leftovers(&self.manifests, IcebergState::of(state)?).await
     }
 
     async fn set_tag(&self, base: &TableState, tag: &str, version: Option<VersionId>) -> Result<CommitOutcome> {

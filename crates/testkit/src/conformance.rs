@@ -102,7 +102,7 @@ macro_rules! checks {
 checks! {
     catalog: a_table_keeps_its_definition, names_are_kept_as_they_are, a_table_exists_once_created, a_table_can_be_written_before_it_is_made, creators_who_race_get_one_table, a_definition_without_sense_is_refused;
     rows: appended_rows_are_read_back, extreme_values_are_read_back, removed_files_are_gone, everything_can_be_replaced, a_replaced_file_keeps_its_rows, two_hundred_files_in_one_commit, many_small_commits;
-    deletes: deleted_rows_are_gone, deletes_of_one_file_add_up, a_row_deleted_twice_is_gone_once, deletes_far_apart_in_a_file, deletes_and_new_rows_in_one_commit, deletes_leave_with_their_file, a_file_without_live_rows;
+    deletes: deleted_rows_are_gone, deletes_of_one_file_add_up, a_row_deleted_twice_is_gone_once, deletes_far_apart_in_a_file, deletes_and_new_rows_in_one_commit, rows_of_a_file_that_comes_are_deleted_at_once, deletes_leave_with_their_file, a_file_without_live_rows;
     conflicts: a_stale_commit_leaves_nothing, an_empty_table_has_one_first_commit, a_past_state_is_no_base, a_commit_before_a_schema_change_is_stale, of_racing_commits_one_wins, racing_appends_all_land, racing_deletes_all_land;
     outcomes: a_commit_is_found_by_its_id, a_landed_commit_without_an_answer_is_found, a_lost_commit_is_submitted_again, a_lost_commit_gives_way_to_another, a_landed_commit_is_found_below_others;
     versions: a_commit_without_files_is_a_version, summaries_are_kept, properties_and_tags_come_with_the_commit, tags_move_without_a_version, versions_form_a_chain, an_older_version_shows_its_own_rows, an_unknown_version_is_not_found, commit_times_never_go_back;

@@ -1,6 +1,8 @@
 //! The command line as it was typed. No meaning is given to anything here: see [`crate::settings`].
 
 mod changes;
+mod check;
+mod compact;
 mod diff;
 mod export;
 mod inspect;
@@ -16,6 +18,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use changes::ChangesArgs;
+pub(crate) use check::CheckArgs;
+pub(crate) use compact::{CompactArgs, CompactStrategy};
 pub(crate) use diff::DiffArgs;
 pub(crate) use export::ExportArgs;
 pub(crate) use inspect::{QuarantineArgs, QuarantineCommand, StatusArgs, TableArgs};
@@ -145,6 +149,17 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Keep past moments of tables as tags that any engine reads
     Tag(TagArgs),
+    /// Write small files and files with deleted rows anew, as fewer ones; merges can go on beside it
+    ///
+    /// Takes the table and its changelog. Commits what is done from time to time; what another job changed meanwhile stays
+    /// as it is, and every moment reads as before.
+    #[command(visible_aliases = ["optimize", "rewrite-data-files"])]
+    Compact(CompactArgs),
+    /// Look for damage: in metadata, files, deletes and positions, and with --deep in all rows
+    ///
+    /// Prints what is found, and ends with exit code 1 where that is anything. Changes nothing.
+    #[command(visible_alias = "fsck")]
+    Check(CheckArgs),
     /// List the snapshots of a table, newest first
     ///
     /// JSON and CSV hold more columns.

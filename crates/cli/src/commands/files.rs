@@ -55,7 +55,7 @@ fn rows(files: &[DataFile], deleted: Vec<u64>) -> Result<RecordBatch> {
 }
 
 /// `day(at)=20413, region=eu`; values are those of the partition, dates as days.
-fn partition(values: &[(PartitionField, Option<Value>)]) -> Option<String> {
+pub(super) fn partition(values: &[(PartitionField, Option<Value>)]) -> Option<String> {
     let parts: Vec<String> =
         values.iter().map(|(field, value)| format!("{field}={}", value.as_ref().map_or_else(|| "null".to_owned(), value_text))).collect();
     (!parts.is_empty()).then(|| parts.join(", "))

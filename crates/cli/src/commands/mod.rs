@@ -2,6 +2,8 @@
 
 mod add;
 mod changes;
+mod check;
+mod compact;
 mod demo;
 mod describe;
 mod diff;
@@ -38,6 +40,8 @@ pub(crate) async fn dispatch(Cli { global, command }: Cli, host: &mut Host) -> R
         Command::Run(args) => sync::run(&mut context(host), &args).await,
         Command::Query(args) => query::run(&mut context(host), &args).await,
         Command::Changes(args) => changes::run(&mut context(host), &args).await,
+        Command::Check(args) => check::run(&mut context(host), &args).await,
+        Command::Compact(args) => compact::run(&mut context(host), &args).await,
         Command::Diff(args) => diff::run(&mut context(host), &args).await,
         Command::Export(args) => export::run(&mut context(host), &args).await,
         Command::Tag(args) => tag::run(&mut context(host), &args).await,

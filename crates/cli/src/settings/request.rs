@@ -1,6 +1,7 @@
-//! What `load`, `ingest`, `merge`, `run`, `query`, `changes`, `diff` and `export` ask of the engine.
+//! What `load`, `ingest`, `merge`, `run`, `query`, `changes`, `diff`, `export` and `compact` ask of the engine.
 
 mod changes;
+mod compact;
 mod diff;
 mod export;
 mod moments;
@@ -10,6 +11,7 @@ use std::path::Path;
 
 pub(crate) use changes::ChangesRequest;
 use chrono_tz::Tz;
+pub(crate) use compact::CompactRequest;
 pub(crate) use diff::{DiffRequest, DiffSide};
 pub(crate) use export::{ExportFormat, ExportRequest};
 use waterline_core::as_of::{Beyond, Cut};

@@ -17,7 +17,7 @@ use waterline_core::as_of::{Answerable, Base, Cut, Log, Plan, plan_upto};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{TableState, table_schema};
 use waterline_core::log_times::LogTimes;
-use waterline_core::record::{BatchOrdinal, LogCounts, log_header};
+use waterline_core::record::{BatchOrdinal, LogCounts, Record, log_header};
 use waterline_core::schema::TableSchema;
 use waterline_core::table::TableName;
 use waterline_core::transactions::Atomicity;
@@ -109,6 +109,16 @@ impl AsOf {
         let times = log_times(lake, &log, cut.known_by_ms).await?;
         let plan = plan_upto(&mirror, &Log { state: &log, times: &times }, cut, upto)?;
         let (schema, counts) = (table_schema(&mirror)?, log_header(&log)?.counts);
+        Ok(Self { lake: lake.clone(), pair, plan, mirror, log, times, counts, schema, limits: *limits, state: OnceCell::new() })
+    }
+
+    /// Everything that a state of the mirror holds by its record, folded anew from its baseline.
+    pub(crate) async fn folded(lake: &Lake, pair: Pair, mirror: TableState, record: &Record, limits: &Limits) -> Result<Self> {
+        let log = pair.changelog.head().await?;
+        let (times, header) = (log_times(lake, &log, None).await?, log_header(&log)?);
+        let plan = Plan::whole_epoch(&mirror, record, record.folded, header.rollbacks.known_at(record.folded));
+        let plan = plan.map_err(|e| e.with("table", pair.mirror.name()))?;
+        let (schema, counts) = (table_schema(&mirror)?, header.counts);
         Ok(Self { lake: lake.clone(), pair, plan, mirror, log, times, counts, schema, limits: *limits, state: OnceCell::new() })
     }
 

@@ -43,6 +43,7 @@ pub struct Expired {
 /// Expires snapshots of one table.
 pub async fn expire(lake: &Lake, table: &TableName, request: &ExpireRequest) -> Result<Expired> {
     let format = lake.table(table).await?;
+    format.ensure_upkeep()?;
     for _ in 0..MAX_ATTEMPTS {
         let base = format.head().await?;
         let policy = Policy::new(&request.asked, request.caution, &base, lake.env.clock.now_ms()).map_err(|e| e.with("table", table))?;

@@ -1,5 +1,7 @@
 //! Upkeep of tables, done: what `waterline_core::maintain` plans.
 
+pub mod check;
+pub mod compact;
 mod delete;
 pub mod expire;
 mod needed;

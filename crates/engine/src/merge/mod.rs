@@ -4,7 +4,6 @@ mod append;
 pub(crate) mod baseline;
 mod events;
 mod keyed;
-mod lineage;
 mod refold;
 mod rewrite;
 pub(crate) mod rollback;

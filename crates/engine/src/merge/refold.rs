@@ -1,10 +1,10 @@
 //! A late truncate touches every key: the mirror is written anew, from its baseline and the whole changelog
 //! (DESIGN.md rule 5).
 
-use waterline_core::as_of::{Base, Epoch, Plan};
-use waterline_core::error::{Error, Result};
-use waterline_core::format::{Removal, TableState};
-use waterline_core::record::{LogCounts, Record};
+use waterline_core::as_of::{Plan, anchored};
+use waterline_core::error::Result;
+use waterline_core::format::{Removal, TableState, VersionId};
+use waterline_core::record::LogCounts;
 
 use super::{Change, Fold, Stages};
 use crate::as_of::Past;
@@ -18,7 +18,9 @@ impl Fold<'_> {
         let log = self.pair.changelog.head().await?;
         let past =
             Past { lake: self.lake, pair: self.pair, mirror: &self.base, log: &log, counts: self.log_counts(), schema: &self.schema };
-        let state = past.state(&self.whole_epoch()?, &self.window(), &self.limits).await?;
+        let plan = Plan::whole_epoch(&self.base, &self.record, self.pending.upto, self.pending.rollbacks.clone());
+        let plan = plan.map_err(|e| e.with("table", self.pair.mirror.name()))?;
+        let state = past.state(&plan, &self.window(), &self.limits).await?;
         let mut change = Change { late, deleted: self.live_rows().await?, remove: Removal::All, ..Change::default() };
         let mut writer = DataWriter::new(&self.lake.env, &self.base)?;
         change.inserted = state.write_base(&past, &mut writer).await? + state.write_overlay(&past, &mut writer).await?;
@@ -26,21 +28,6 @@ impl Fold<'_> {
         change.add = writer.finish().await?;
         stages.write += self.since(started);
         Ok(change)
-    }
-
-    /// The plan of everything that folds onto the baseline, whenever it happened.
-    fn whole_epoch(&self) -> Result<Plan> {
-        let baseline = Epoch { baseline: self.record.baseline.clone(), version: self.anchor()? };
-        let record = Record { baseline: self.record.baseline.clone(), ..Record::initial() };
-        let base = Base { version: baseline.version, record };
-        Ok(Plan {
-            at_us: i64::MAX,
-            upto: self.pending.upto,
-            rollbacks: self.pending.rollbacks.clone(),
-            baseline,
-            base,
-            answerable: Default::default(),
-        })
     }
 
     /// What the histories of keys are read from.
@@ -56,15 +43,8 @@ impl Fold<'_> {
         self.pending.log_counts
     }
 
-    /// The snapshot with the baseline's rows; `None` when events fold onto nothing.
-    fn anchor(&self) -> Result<Option<waterline_core::format::VersionId>> {
-        let Some(anchor) = &self.record.baseline.anchor else { return Ok(None) };
-        let tag = self.base.refs.get(anchor).ok_or_else(|| {
-            Error::corrupt("the tag of the table's baseline is gone; events that arrive late cannot be folded")
-                .with("table", self.pair.mirror.name())
-                .with("tag", anchor)
-        })?;
-        Ok(Some(tag.version))
+    fn anchor(&self) -> Result<Option<VersionId>> {
+        anchored(&self.base, &self.record.baseline).map_err(|e| e.with("table", self.pair.mirror.name()))
     }
 
     /// The anchor of the baseline, seen through today's schema; `None` when events fold onto nothing.

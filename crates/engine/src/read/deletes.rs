@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use roaring::RoaringTreemap;
 use waterline_core::error::Result;
 use waterline_core::format::{DataFile, DeleteState, TableFormat, TableState};
@@ -9,6 +10,9 @@ use waterline_env::Env;
 
 use super::equality::EqualityDeletes;
 use crate::parquet_io::ParquetFiles;
+
+/// Files whose deletes are read at the same time.
+const CONCURRENT_READS: usize = 16;
 
 /// Deletes of the data files of one state. Equality delete files are read once, however many data files they apply to.
 #[derive(Debug)]
@@ -33,6 +37,12 @@ impl Deletes {
             self.equality.add_matches(file, &mut deleted).await?;
         }
         Ok(deleted)
+    }
+
+    /// [`Self::of`] many files, in their order.
+    pub(crate) async fn of_all(&self, files: Vec<DataFile>) -> Result<Vec<RoaringTreemap>> {
+        let of = |file: DataFile| async move { self.of(&file).await };
+        stream::iter(files).map(of).buffered(CONCURRENT_READS).try_collect().await
     }
 }
 

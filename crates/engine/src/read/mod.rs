@@ -27,3 +27,4 @@ pub use version::{ReadAt, VersionSpec, resolve};
 
 pub(crate) use error::external;
 pub use error::from_datafusion;
+pub(crate) use prune::pruner;

@@ -17,7 +17,7 @@ use waterline_core::value::Value;
 use crate::parquet_io::{constants, scalar};
 
 /// A pruner for rows that match all filters. Filters that say nothing about files are passed over.
-pub(super) fn pruner(session: &dyn Session, schema: &SchemaRef, filters: &[Expr]) -> Box<dyn FilePruner> {
+pub(crate) fn pruner(session: &dyn Session, schema: &SchemaRef, filters: &[Expr]) -> Box<dyn FilePruner> {
     let Ok(df_schema) = DFSchema::try_from(schema.as_ref().clone()) else { return Box::new(KeepAll) };
     let physical = filters.iter().filter_map(|filter| session.create_physical_expr(filter.clone(), &df_schema).ok());
     match PruningPredicateBuilder::new().with_file_schema(schema.clone()).try_build(conjunction(physical)) {

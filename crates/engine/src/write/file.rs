@@ -18,7 +18,9 @@ use waterline_env::Env;
 
 use super::statistics;
 
-const ROW_GROUP_ROWS: usize = 1 << 18;
+pub(super) const ROW_GROUP_ROWS: usize = 1 << 18;
+/// Encoded: what is kept in memory until a row group is whole. Wide rows make smaller groups.
+const ROW_GROUP_BYTES: usize = 128 << 20;
 /// Bounds of longer text are cut, upwards for the upper one.
 const STATISTICS_BYTES: usize = 64;
 /// A Bloom filter of this takes 1.2 bytes for each distinct value.
@@ -34,12 +36,12 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    pub(super) fn create(env: &Env, state: &TableState, partition: Vec<Option<Value>>) -> Result<Self> {
+    pub(super) fn create(env: &Env, state: &TableState, partition: Vec<Option<Value>>, row_group_rows: usize) -> Result<Self> {
         let path = format!("{}/data/{}.parquet", state.location, env.ids.uuid());
         let (store, at) = env.stores.resolve(&path)?;
         let stored = stored_schema(&state.schema);
-        let writer =
-            AsyncArrowWriter::try_new(BufWriter::new(store, at), stored.clone(), Some(properties(state))).map_err(|e| failed(&path, e))?;
+        let writer = AsyncArrowWriter::try_new(BufWriter::new(store, at), stored.clone(), Some(properties(state, row_group_rows)))
+            .map_err(|e| failed(&path, e))?;
         Ok(Self { path, partition, state: state.clone(), stored, writer })
     }
 
@@ -93,10 +95,11 @@ fn as_stored(rows: &RecordBatch, stored: &SchemaRef) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(stored.clone(), columns.collect::<Result<_, _>>()?)?)
 }
 
-fn properties(state: &TableState) -> WriterProperties {
+fn properties(state: &TableState, row_group_rows: usize) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_row_count(Some(row_group_rows))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_statistics_truncate_length(Some(STATISTICS_BYTES))
         .set_created_by(concat!("waterline ", env!("CARGO_PKG_VERSION")).into());
     for field in state.schema.fields() {

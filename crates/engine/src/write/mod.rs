@@ -13,7 +13,7 @@ use waterline_core::partition::PartitionField;
 use waterline_core::value::Value;
 use waterline_env::Env;
 
-use self::file::OpenFile;
+use self::file::{OpenFile, ROW_GROUP_ROWS};
 
 const TARGET_FILE_SIZE: &str = "write.target-file-size-bytes";
 const DEFAULT_TARGET_FILE_SIZE_BYTES: u64 = 512 << 20;
@@ -25,19 +25,22 @@ pub struct DataWriter {
     env: Env,
     state: TableState,
     target_file_size_bytes: u64,
+    row_group_rows: usize,
     open: BTreeMap<String, OpenFile>,
     closed: Vec<NewDataFile>,
 }
 
 impl DataWriter {
     pub fn new(env: &Env, state: &TableState) -> Result<Self> {
-        let target_file_size_bytes = match state.properties.get(TARGET_FILE_SIZE) {
-            None => DEFAULT_TARGET_FILE_SIZE_BYTES,
-            Some(text) => text
-                .parse()
-                .map_err(|e| Error::usage("a table property is not a number of bytes").with("property", TARGET_FILE_SIZE).caused_by(e))?,
-        };
-        Ok(Self { env: env.clone(), state: state.clone(), target_file_size_bytes, open: BTreeMap::new(), closed: Vec::new() })
+        let target_file_size_bytes = target_file_size_bytes(state)?;
+        Ok(Self {
+            env: env.clone(),
+            state: state.clone(),
+            target_file_size_bytes,
+            row_group_rows: ROW_GROUP_ROWS,
+            open: BTreeMap::new(),
+            closed: Vec::new(),
+        })
     }
 
     /// Takes columns by name; the table's columns that `rows` lacks become null.
@@ -60,7 +63,29 @@ impl DataWriter {
         Ok(())
     }
 
-    /// Closes all files and returns them.
+    /// [`Self::write`] of rows that are known to lie in one partition, with the table's columns.
+    pub async fn write_into(&mut self, partition: &[Option<Value>], rows: &RecordBatch) -> Result<()> {
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        self.append(partition.to_vec(), &conform_batch(rows, &self.state.schema)?).await
+    }
+
+    /// Files are closed when they have this size, instead of the one that the table's properties say.
+    #[must_use]
+    pub fn with_target_file_size(mut self, bytes: u64) -> Self {
+        self.target_file_size_bytes = bytes;
+        self
+    }
+
+    /// Row groups have half as many rows as usual, for several writers at a time: each is kept in memory until it is whole.
+    #[must_use]
+    pub fn with_small_row_groups(mut self) -> Self {
+        self.row_group_rows = ROW_GROUP_ROWS / 2;
+        self
+    }
+
+    /// Closes all files and returns them, those of one partition in the order of their rows.
     pub async fn finish(mut self) -> Result<Vec<NewDataFile>> {
         while let Some((_, file)) = self.open.pop_first() {
             self.closed.push(file.close().await?);
@@ -72,7 +97,7 @@ impl DataWriter {
         let key = format!("{partition:?}");
         if !self.open.contains_key(&key) {
             self.close_largest_if_full().await?;
-            self.open.insert(key.clone(), OpenFile::create(&self.env, &self.state, partition)?);
+            self.open.insert(key.clone(), OpenFile::create(&self.env, &self.state, partition, self.row_group_rows)?);
         }
         let Some(file) = self.open.get_mut(&key) else { return Ok(()) };
         file.write(rows).await?;
@@ -94,6 +119,12 @@ impl DataWriter {
         }
         Ok(())
     }
+}
+
+/// What the table's properties say, or the default.
+pub fn target_file_size_bytes(state: &TableState) -> Result<u64> {
+    let Some(text) = state.properties.get(TARGET_FILE_SIZE) else { return Ok(DEFAULT_TARGET_FILE_SIZE_BYTES) };
+    text.parse().map_err(|e| Error::usage("a table property is not a number of bytes").with("property", TARGET_FILE_SIZE).caused_by(e))
 }
 
 type Partition = Vec<Option<Value>>;

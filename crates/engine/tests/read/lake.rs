@@ -94,6 +94,7 @@ impl Lake {
             record_count: batch.num_rows() as u64,
             summary: FileSummary::default(),
             deletes: DeleteState::None,
+            deleted_rows: Some(0),
             equality_deletes: Vec::new(),
             lineage: None,
             inner: Arc::new(()),

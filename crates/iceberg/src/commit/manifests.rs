@@ -2,17 +2,19 @@
 //!
 //! The `iceberg` crate writes them into memory; [`Manifests::into_files`] gives the bytes.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    DataFile, DataFileBuilder, FormatVersion, ManifestContentType, ManifestEntry, ManifestFile, ManifestListWriter, ManifestWriter,
-    ManifestWriterBuilder, PartitionSpec, SchemaRef, TableMetadata,
+    DataFile, DataFileBuilder, FormatVersion, ManifestContentType, ManifestEntry, ManifestEntryRef, ManifestFile, ManifestListWriter,
+    ManifestWriter, ManifestWriterBuilder, PartitionSpec, SchemaRef, TableMetadata,
 };
 use uuid::Uuid;
 use waterline_core::error::{Error, Result};
+use waterline_core::value::Value;
 
 use crate::commit::summary::Summary;
 use crate::error::refused;
@@ -20,6 +22,7 @@ use crate::files::NewFile;
 use crate::lineage::RowIds;
 use crate::location;
 use crate::manifest::Contents;
+use crate::partition::from_struct;
 
 /// A sequence number that entries take from the snapshot.
 const INHERITED: i64 = -1;
@@ -106,12 +109,8 @@ impl<'a> NewManifests<'a> {
 
     /// The live entries of manifests of one spec in as few manifests as their schemas allow.
     pub(crate) async fn merge(&mut self, sources: &[(ManifestFile, Arc<Contents>)]) -> Result<Vec<ManifestFile>> {
-        let mut by_schema: BTreeMap<i32, Vec<&(ManifestFile, Arc<Contents>)>> = BTreeMap::new();
-        for source in sources {
-            by_schema.entry(source.1.schema.schema_id()).or_default().push(source);
-        }
-        let mut merged = Vec::with_capacity(by_schema.len());
-        for sources in by_schema.into_values() {
+        let mut merged = Vec::new();
+        for sources in by_schema(sources).into_values() {
             match sources.as_slice() {
                 [] => {}
                 [(file, _)] => merged.push(file.clone()),
@@ -120,14 +119,43 @@ impl<'a> NewManifests<'a> {
                     for (file, contents) in &sources {
                         keep_all(&mut writer, file, contents)?;
                     }
-                    let mut file = self.finish(writer).await?;
-                    let all_have_row_ids = sources.iter().all(|(file, _)| file.first_row_id.is_some());
-                    file.first_row_id = first.first_row_id.filter(|_| all_have_row_ids);
-                    merged.push(file);
+                    merged.push(self.with_row_ids_of(&sources, writer).await?);
                 }
             }
         }
         Ok(merged)
+    }
+
+    /// The live entries of manifests of one spec by partition, in manifests of about the target size, so that a reader of few
+    /// partitions opens few of them.
+    pub(crate) async fn cluster(&mut self, sources: Vec<(ManifestFile, Arc<Contents>)>, target_bytes: i64) -> Result<Vec<ManifestFile>> {
+        let mut clustered = Vec::new();
+        for sources in by_schema(&sources).into_values() {
+            let Some((first, contents)) = sources.first() else { continue };
+            let bytes: i64 = sources.iter().map(|(file, _)| file.manifest_length).sum();
+            let count = usize::try_from(bytes.div_euclid(target_bytes.max(1)) + 1).unwrap_or(usize::MAX);
+            if sources.len() <= count {
+                clustered.extend(sources.iter().map(|(file, _)| file.clone()));
+                continue;
+            }
+            let entries = by_partition(&sources)?;
+            for part in entries.chunks(entries.len().div_ceil(count).max(1)) {
+                let mut writer = self.writer(first.content, contents.schema.clone(), contents.spec.clone())?;
+                for kept in part {
+                    writer.add_existing_file(kept.file.clone(), kept.snapshot_id, kept.sequence, kept.file_sequence).map_err(refused)?;
+                }
+                clustered.push(self.with_row_ids_of(&sources, writer).await?);
+            }
+        }
+        Ok(clustered)
+    }
+
+    /// Every entry carries its first row id now; the manifest's own keeps the list from giving out new ones.
+    async fn with_row_ids_of(&mut self, sources: &[&(ManifestFile, Arc<Contents>)], writer: ManifestWriter) -> Result<ManifestFile> {
+        let mut file = self.finish(writer).await?;
+        let all_have_row_ids = sources.iter().all(|(file, _)| file.first_row_id.is_some());
+        file.first_row_id = sources.first().and_then(|(first, _)| first.first_row_id).filter(|_| all_have_row_ids);
+        Ok(file)
     }
 
     pub(crate) async fn list(&mut self, parent: Option<i64>, manifests: Vec<ManifestFile>) -> Result<WrittenList> {
@@ -179,13 +207,56 @@ impl<'a> NewManifests<'a> {
     }
 }
 
+fn by_schema(sources: &[(ManifestFile, Arc<Contents>)]) -> BTreeMap<i32, Vec<&(ManifestFile, Arc<Contents>)>> {
+    let mut by_schema: BTreeMap<i32, Vec<&(ManifestFile, Arc<Contents>)>> = BTreeMap::new();
+    for source in sources {
+        by_schema.entry(source.1.schema.schema_id()).or_default().push(source);
+    }
+    by_schema
+}
+
+/// A live entry as it goes on in another manifest.
+struct Kept {
+    file: DataFile,
+    snapshot_id: i64,
+    sequence: i64,
+    file_sequence: Option<i64>,
+}
+
+fn kept(file: &ManifestFile, contents: &Contents) -> Result<Vec<Kept>> {
+    let mut row_ids = RowIds::of(file);
+    let kept = |entry: &ManifestEntryRef| {
+        Ok(Kept {
+            file: with_row_id(&mut row_ids, entry.data_file(), contents.spec.spec_id())?,
+            snapshot_id: snapshot_id(entry, file),
+            sequence: sequence_number(entry)?,
+            file_sequence: entry.file_sequence_number,
+        })
+    };
+    contents.live().map(kept).collect()
+}
+
+/// The live entries of manifests of one spec and schema, those of a partition together.
+fn by_partition(sources: &[&(ManifestFile, Arc<Contents>)]) -> Result<Vec<Kept>> {
+    let mut entries = Vec::new();
+    for (file, contents) in sources {
+        for kept in kept(file, contents)? {
+            let values = from_struct(kept.file.partition(), &contents.partition_type);
+            entries.push((values.into_iter().map(Option::flatten).collect::<Vec<_>>(), kept));
+        }
+    }
+    let compare = |(a, b): (&Option<Value>, &Option<Value>)| match (a, b) {
+        (Some(a), Some(b)) => a.total_cmp(b),
+        (a, b) => a.is_some().cmp(&b.is_some()),
+    };
+    entries.sort_by(|(a, _), (b, _)| a.iter().zip(b).map(compare).find(|order| order.is_ne()).unwrap_or(Ordering::Equal));
+    Ok(entries.into_iter().map(|(_, kept)| kept).collect())
+}
+
 /// Adds all live entries of a manifest to another.
 fn keep_all(writer: &mut ManifestWriter, file: &ManifestFile, contents: &Contents) -> Result<()> {
-    let mut row_ids = RowIds::of(file);
-    for entry in contents.live() {
-        let data = with_row_id(&mut row_ids, entry.data_file(), contents.spec.spec_id())?;
-        let sequence = sequence_number(entry)?;
-        writer.add_existing_file(data, snapshot_id(entry, file), sequence, entry.file_sequence_number).map_err(refused)?;
+    for kept in kept(file, contents)? {
+        writer.add_existing_file(kept.file, kept.snapshot_id, kept.sequence, kept.file_sequence).map_err(refused)?;
     }
     Ok(())
 }

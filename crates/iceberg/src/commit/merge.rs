@@ -28,15 +28,30 @@ impl MergePolicy {
     /// The manifests that stay as they are, and groups that become one each. Manifests of this very snapshot stay: they say
     /// what it deleted.
     pub(crate) fn plan(&self, snapshot_id: i64, manifests: Vec<ManifestFile>) -> (Vec<ManifestFile>, Vec<Vec<ManifestFile>>) {
+        let (kept, groups) = self.alike(snapshot_id, manifests, self.min_count);
+        (kept, groups.into_iter().flat_map(|files| self.packed(files)).collect())
+    }
+
+    /// The same without regard to how many there are; a group may make several manifests.
+    pub(crate) fn plan_all(&self, snapshot_id: i64, manifests: Vec<ManifestFile>) -> (Vec<ManifestFile>, Vec<Vec<ManifestFile>>) {
+        self.alike(snapshot_id, manifests, 2)
+    }
+
+    pub(crate) fn target_bytes(&self) -> i64 {
+        self.target_bytes
+    }
+
+    /// Small manifests of one kind and spec, where there are so many at least.
+    fn alike(&self, snapshot_id: i64, manifests: Vec<ManifestFile>, min_count: usize) -> (Vec<ManifestFile>, Vec<Vec<ManifestFile>>) {
         let is_small = |file: &ManifestFile| file.added_snapshot_id != snapshot_id && file.manifest_length < self.target_bytes;
         let (small, mut kept): (Vec<_>, Vec<_>) = manifests.into_iter().partition(is_small);
         let mut alike: HashMap<_, Vec<ManifestFile>> = HashMap::new();
         for file in small {
             alike.entry((file.content, file.partition_spec_id)).or_default().push(file);
         }
-        let (many, few): (Vec<_>, Vec<_>) = alike.into_values().partition(|files| files.len() >= self.min_count.max(2));
+        let (many, few): (Vec<_>, Vec<_>) = alike.into_values().partition(|files| files.len() >= min_count.max(2));
         kept.extend(few.into_iter().flatten());
-        (kept, many.into_iter().flat_map(|files| self.packed(files)).collect())
+        (kept, many)
     }
 
     /// Neighbours up to the target size together.

@@ -2,6 +2,7 @@
 //! them. Then the files are written, and last the catalog is asked to take the metadata.
 
 mod data_file;
+mod leftovers;
 mod manifests;
 mod merge;
 mod removal;
@@ -20,6 +21,7 @@ use crate::files::NewFile;
 use crate::metadata::{self, Metadata};
 use crate::pointer::Pointer;
 
+pub(crate) use leftovers::leftovers;
 pub(crate) use stage::{Sources, stage};
 
 /// Metadata that is to follow a base.

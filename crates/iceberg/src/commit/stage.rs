@@ -12,7 +12,7 @@ use waterline_core::format::{COMMIT_ID, Commit, Operation, Removal, Target, Vers
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::commit::data_file;
-use crate::commit::manifests::{NewManifests, WrittenList};
+use crate::commit::manifests::{NewManifests, WrittenList, entry_key};
 use crate::commit::merge::MergePolicy;
 use crate::commit::removal::LiveFiles;
 use crate::commit::rows::{self, RowDeletes};
@@ -49,7 +49,8 @@ pub(crate) async fn stage(sources: Sources<'_>, base: &IcebergState, commit: &Co
         None => Vec::new(),
     };
     let mut attempt = Attempt::new(base, commit, id)?;
-    let changes_live_files = commit.remove != Removal::Nothing || !commit.delete_rows.is_empty();
+    let is_replace = commit.operation == Operation::Replace;
+    let changes_live_files = is_replace || commit.remove != Removal::Nothing || !commit.delete_rows.is_empty();
     let kept = if changes_live_files { attempt.change(sources, listed).await? } else { listed };
     let kept = attempt.merge(sources, kept).await?;
     attempt.finish(parent, kept).await
@@ -93,8 +94,13 @@ impl<'a> Attempt<'a> {
         let mut located = live.locate(self.commit)?;
         let mut removed = live.removed(&self.commit.remove);
         located.retain(|path, _| !removed.contains(path));
+        located.extend(LiveFiles::locate_added(table, self.commit)?);
         let deletes = rows::stage(table, sources.deletes, &live, &located, &self.commit.delete_rows, self.id).await?;
         removed.extend(deletes.replaced.iter().cloned());
+        if self.commit.operation == Operation::Replace {
+            let dangling: Vec<String> = live.dangling(&removed).into_iter().map(|entry| entry_key(entry.data_file())).collect();
+            removed.extend(dangling);
+        }
         self.add_deletes(deletes).await?;
         self.rewrite(live, removed).await
     }
@@ -121,9 +127,17 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Merges small manifests when there are many.
+    /// Merges small manifests when there are many; all of them where rows stay the same.
     async fn merge(&mut self, sources: Sources<'_>, manifests: Vec<ManifestFile>) -> Result<Vec<ManifestFile>> {
         let Some(policy) = MergePolicy::of(&self.base.table) else { return Ok(manifests) };
+        if self.commit.operation == Operation::Replace {
+            let (mut kept, groups) = policy.plan_all(self.snapshot_id, manifests);
+            for group in groups {
+                let group = sources.manifests.collect(group).await?;
+                kept.extend(self.manifests.cluster(group, policy.target_bytes()).await?);
+            }
+            return Ok(kept);
+        }
         let (mut kept, groups) = policy.plan(self.snapshot_id, manifests);
         for group in groups {
             let group = sources.manifests.collect(group).await?;

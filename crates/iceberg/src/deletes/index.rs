@@ -118,7 +118,7 @@ fn equality_delete(delete: &ManifestEntry) -> Result<EqualityDelete> {
 }
 
 /// The one data file whose rows a delete file names, if that is known, as [`location::key`].
-fn referenced_file(delete: &DataFile) -> Option<String> {
+pub(crate) fn referenced_file(delete: &DataFile) -> Option<String> {
     if let Some(path) = delete.referenced_data_file() {
         return Some(location::key(&path).into_owned());
     }
@@ -127,7 +127,7 @@ fn referenced_file(delete: &DataFile) -> Option<String> {
 }
 
 /// Whether the bounds of a delete file's paths leave room for this data file.
-fn may_name(delete: &DataFile, data_path: &str) -> bool {
+pub(super) fn may_name(delete: &DataFile, data_path: &str) -> bool {
     let data_path = location::key(data_path);
     let below = path_bound(delete.lower_bounds().get(&FILE_PATH_ID)).is_some_and(|lower| data_path < location::key(lower));
     let above = path_bound(delete.upper_bounds().get(&FILE_PATH_ID)).is_some_and(|upper| data_path > location::key(upper));

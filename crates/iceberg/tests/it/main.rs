@@ -11,3 +11,4 @@ mod creation;
 mod other_writers;
 mod races;
 mod schemas;
+mod tidy;

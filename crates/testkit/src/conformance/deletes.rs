@@ -67,6 +67,23 @@ pub(super) async fn deletes_and_new_rows_in_one_commit(subject: &Subject) -> Res
     lake.expect_rows(&state, expected).await
 }
 
+/// As a compaction carries deletes over that were committed while it read.
+pub(super) async fn rows_of_a_file_that_comes_are_deleted_at_once(subject: &Subject) -> Result<()> {
+    let lake = Lake::create(subject).await?;
+    lake.append(0..6).await?;
+    let base = lake.delete(&[1]).await?;
+    let [old] = &lake.files(&base).await?[..] else { panic!("one file was added") };
+    let new = lake.file(&base, &samples([0, 2, 3, 4, 5])).await?;
+    let delete_rows = [(new.path.clone(), [1, 4].into_iter().collect())].into();
+    let remove = Removal::Files(vec![old.path.clone()]);
+    let state = lake.submit(&base, &Commit { add: vec![new], remove, delete_rows, ..lake.commit(Operation::Replace) }).await?;
+    lake.expect_rows(&state, samples([0, 3, 4])).await?;
+    let state = lake.delete(&[3]).await?;
+    let [file] = &lake.files(&state).await?[..] else { panic!("one file took the place of another") };
+    assert_eq!((file.record_count, file.deleted_rows), (5, Some(3)));
+    lake.expect_rows(&state, samples([0, 4])).await
+}
+
 pub(super) async fn deletes_leave_with_their_file(subject: &Subject) -> Result<()> {
     let lake = Lake::create(subject).await?;
     lake.append(0..4).await?;

@@ -191,20 +191,22 @@ impl View {
 
     fn files_after(&self, parent: Option<&Snapshot>, commit: &Commit) -> Result<BTreeMap<String, LiveFile>> {
         let mut files = parent.map(|parent| parent.files.clone()).unwrap_or_default();
+        let mut added = BTreeMap::new();
+        for file in &commit.add {
+            if file.partition.len() != self.metadata.partition_by.len() {
+                return Err(Error::internal("a data file has another number of partition values than the table").with("file", &file.path));
+            }
+            added.insert(file.path.clone(), LiveFile { file: Arc::new(file.clone()), deleted: Arc::default() });
+        }
         for (path, rows) in &commit.delete_rows {
-            files.get_mut(path).ok_or_else(|| not_live(path))?.delete(rows)?;
+            files.get_mut(path).or_else(|| added.get_mut(path)).ok_or_else(|| not_live(path))?.delete(rows)?;
         }
         match &commit.remove {
             Removal::Nothing => {}
             Removal::Files(paths) => paths.iter().try_for_each(|path| files.remove(path).map(drop).ok_or_else(|| not_live(path)))?,
             Removal::All => files.clear(),
         }
-        for file in &commit.add {
-            if file.partition.len() != self.metadata.partition_by.len() {
-                return Err(Error::internal("a data file has another number of partition values than the table").with("file", &file.path));
-            }
-            files.insert(file.path.clone(), LiveFile { file: Arc::new(file.clone()), deleted: Arc::default() });
-        }
+        files.extend(added);
         Ok(files)
     }
 }
@@ -232,6 +234,7 @@ impl LiveFile {
                 listed_by: None,
             },
             deletes: if self.deleted.is_empty() { DeleteState::None } else { DeleteState::Some },
+            deleted_rows: Some(self.deleted.len()),
             equality_deletes: Vec::new(),
             lineage: None,
             inner,

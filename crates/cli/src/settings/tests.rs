@@ -94,7 +94,7 @@ fn errors_name_key_and_line() {
     );
     assert_eq!(
         refused("[sources.a]\npath = \"x\"\nformat = \"debezium-json\"\nlateness = \"soon\"\n"),
-        "the configuration is wrong (file waterline.toml, line 8, key sources.a.lateness, reason not a span of time; write a number and ms, s, m, h, d or w, such as 90s or 1h30m (text soon))"
+        "the configuration is wrong (file waterline.toml, line 8, key sources.a.lateness, reason not a span of time; write a number and ms, s, m, h, d, w or y, such as 90s or 1h30m (text soon))"
     );
     assert_eq!(
         refused("[tables.\"a.b\"]\nproperties = { x = [] }\n"),

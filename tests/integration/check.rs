@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::object_store::{ObjectMeta, ObjectStoreExt};
 use futures::TryStreamExt;
 use serde_json::{Value, json};
-use waterline_core::format::{Commit, DataFile, KeepAll, NewDataFile, Operation, Removal, TableFormat, TableState, Target};
+use waterline_core::format::{Commit, DataFile, KeepAll, NewDataFile, Operation, Removal, TableFormat, TableState};
 use waterline_core::maintain::check::{Finding, Problem};
 use waterline_core::record::RECORD;
 use waterline_core::table::TableName;
@@ -112,16 +112,10 @@ impl Damaged {
     async fn commit(&self, add: Vec<NewDataFile>, remove: Removal) {
         let base = self.head().await;
         let commit = Commit {
-            commit_id: "damage".into(),
-            target: Target::Main,
-            operation: Operation::Overwrite,
             add,
-            delete_rows: Default::default(),
             remove,
             summary: [(RECORD.to_owned(), base.properties[RECORD].clone())].into(),
-            properties: Default::default(),
-            tags: Vec::new(),
-            now_ms: self.world.env.clock.now_ms(),
+            ..Commit::new("damage", Operation::Overwrite, self.world.env.clock.now_ms())
         };
         let outcome = self.mirror().commit(&base, &commit).await.unwrap();
         assert!(matches!(outcome, waterline_core::format::CommitOutcome::Committed(_)));

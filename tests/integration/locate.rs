@@ -1,6 +1,6 @@
 //! Locate finds each row of a key, whatever it leaves out on the way: row groups, pages, and what Bloom filters rule out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Fields, Schema};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
-use waterline_core::format::{Catalog, Commit, CommitOutcome, Operation, Removal, TableDefinition, TableFormat, TableState, Target};
+use waterline_core::format::{Catalog, Commit, CommitOutcome, Operation, TableDefinition, TableFormat, TableState};
 use waterline_core::key::{KeyEncoder, KeyIndex};
 use waterline_core::locate::KeySet;
 use waterline_core::table::TableName;
@@ -57,16 +57,8 @@ impl Keyed {
         let mut writer = DataWriter::new(&self.world.env, &self.state).unwrap();
         writer.write(&rows).await.unwrap();
         let commit = Commit {
-            commit_id: self.world.env.ids.uuid().to_string(),
-            operation: Operation::Append,
             add: writer.finish().await.unwrap(),
-            delete_rows: BTreeMap::new(),
-            remove: Removal::Nothing,
-            target: Target::Main,
-            summary: BTreeMap::new(),
-            properties: BTreeMap::new(),
-            tags: Vec::new(),
-            now_ms: self.world.env.clock.now_ms(),
+            ..Commit::new(self.world.env.ids.uuid().to_string(), Operation::Append, self.world.env.clock.now_ms())
         };
         let CommitOutcome::Committed(state) = self.format.commit(&self.state, &commit).await.unwrap() else { panic!("not committed") };
         self.state = state;

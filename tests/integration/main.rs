@@ -20,6 +20,7 @@ mod export;
 mod faults;
 mod fold;
 mod formats;
+mod landing;
 mod lineage;
 mod locate;
 mod memory;

@@ -2,48 +2,14 @@
 
 use std::cell::Cell;
 
+use crate::landing::{SECTIONS, STARTED_US, line, moment};
 use crate::shell::{Said, Shell};
 
 const DDL: &str =
     "CREATE TABLE shop.orders (id bigint PRIMARY KEY, status text, total int);\nCREATE TABLE shop.notes (text text, stars int);\n";
 
-const SECTIONS: &str = "\
-[sources.shop]
-path = \"landing/pg.{table}/\"
-format = \"debezium-json\"
-schema = { ddl = \"ddl.sql\" }
-";
-
-/// 2025-11-21T05:00:00Z
-const STARTED_US: i64 = 1_763_701_200_000_000;
-
-/// The moment so many seconds after the start, within the hour.
-fn moment(second: i64) -> String {
-    format!("2025-11-21T05:{:02}:{:02}Z", second / 60, second % 60)
-}
-
 fn anchor(second: i64) -> String {
     format!("waterline/baseline-{}", STARTED_US + second * 1_000_000)
-}
-
-/// A line of Debezium, of a transaction at this second.
-fn line(table: &str, op: &str, second: i64, image: &str) -> String {
-    let (before, after) = if op == "d" { (image, "null") } else { ("null", image) };
-    format!(
-        concat!(
-            r#"{{"before":{},"after":{},"source":{{"connector":"postgresql","name":"pg","snapshot":"false","db":"shop","#,
-            r#""sequence":"[\"{}\",\"{}\"]","ts_us":{},"schema":"shop","table":"{}","lsn":{}}},"op":"{}"}}"#,
-            "\n"
-        ),
-        before,
-        after,
-        second,
-        second,
-        STARTED_US + second * 1_000_000,
-        table,
-        second,
-        op
-    )
 }
 
 fn order(op: &str, second: i64, id: i64, status: &str) -> String {

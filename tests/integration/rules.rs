@@ -6,7 +6,7 @@ use waterline_core::ddl::{SqlDialect, parse_ddl};
 use waterline_core::decode::{ChangeFormat, DecodeSettings};
 use waterline_core::dump::{CsvOptions, DumpFormat};
 use waterline_core::error::Error;
-use waterline_core::format::{Commit, CommitOutcome, Operation, Removal, TableState, Target};
+use waterline_core::format::{Commit, CommitOutcome, Operation, TableState};
 use waterline_core::moments::DumpMoment;
 use waterline_core::record::{LogCounts, LogHeader, Record, log_header, record_of};
 use waterline_core::table::TableName;
@@ -512,18 +512,7 @@ async fn rule_18_a_merge_folds_what_its_parent_lacks_whoever_commits_between() {
     // The answer to the merge's first attempt is lost to a commit of another job, which keeps the rows.
     let format = table.lake.table(&Table::name()).await.unwrap();
     let base = table.mirror().await;
-    let commit = Commit {
-        commit_id: "another job".into(),
-        target: Target::Main,
-        operation: Operation::Replace,
-        add: Vec::new(),
-        delete_rows: Default::default(),
-        remove: Removal::Nothing,
-        summary: Default::default(),
-        properties: Default::default(),
-        tags: Vec::new(),
-        now_ms: 0,
-    };
+    let commit = Commit::new("another job", Operation::Replace, 0);
     let (job, other) = tokio::join!(table.job(Mode::Merge, None), format.commit(&base, &commit));
     job.unwrap().tables.remove(0).result.unwrap();
     assert!(!matches!(other.unwrap(), CommitOutcome::Unknown(_)));

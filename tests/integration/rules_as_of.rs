@@ -1,6 +1,6 @@
 //! Each rule of DESIGN.md that an as-of read rests on, as one small history.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +11,7 @@ use roaring::RoaringTreemap;
 use waterline_core::as_of::{Beyond, Cut, Plan};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{
-    Commit, CommitOutcome, DataFile, Expiry, FilePruner, Operation, Removal, StoredFiles, TableFormat, TableState, Target, VersionId,
+    Commit, CommitOutcome, DataFile, Expiry, FilePruner, Operation, Removal, StoredFiles, TableFormat, TableState, VersionId,
 };
 use waterline_core::moments::DumpMoment;
 use waterline_core::record::{BatchOrdinal, Kind, log_header};
@@ -122,18 +122,7 @@ async fn foreign(table: &Table) {
 }
 
 fn commit_of(operation: Operation, commit_id: &str) -> Commit {
-    Commit {
-        commit_id: commit_id.into(),
-        target: Target::Main,
-        operation,
-        add: Vec::new(),
-        delete_rows: BTreeMap::new(),
-        remove: Removal::Nothing,
-        summary: BTreeMap::new(),
-        properties: BTreeMap::new(),
-        tags: Vec::new(),
-        now_ms: 0,
-    }
+    Commit::new(commit_id, operation, 0)
 }
 
 async fn commit(format: &Arc<dyn TableFormat>, base: &TableState, commit: Commit) -> TableState {

@@ -2,39 +2,15 @@
 
 use serde_json::Value as Json;
 
+use crate::landing::{SECTIONS, line, moment};
 use crate::shell::Shell;
 
 const DDL: &str =
     "CREATE TABLE shop.orders (id bigint PRIMARY KEY, status text);\nCREATE TABLE shop.lines (id bigint PRIMARY KEY, status text);\n";
 
-const SECTIONS: &str = "\
-[sources.shop]
-path = \"landing/pg.{table}/\"
-format = \"debezium-json\"
-schema = { ddl = \"ddl.sql\" }
-";
-
-/// 2025-11-21T05:00:00Z
-const STARTED_US: i64 = 1_763_701_200_000_000;
-
-/// The moment so many seconds after the start, within the minute.
-fn moment(second: i64) -> String {
-    format!("2025-11-21T05:00:{second:02}Z")
-}
-
-/// A line of Debezium, of a transaction at this second.
-fn line(table: &str, op: &str, second: i64, id: i64, status: &str) -> String {
-    let image = format!(r#"{{"id":{id},"status":"{status}"}}"#);
-    let (before, after) = if op == "d" { (image.as_str(), "null") } else { ("null", image.as_str()) };
-    let time_us = STARTED_US + second * 1_000_000;
-    format!(
-        concat!(
-            r#"{{"before":{},"after":{},"source":{{"connector":"postgresql","name":"pg","snapshot":"false","db":"shop","#,
-            r#""sequence":"[\"{}\",\"{}\"]","ts_us":{},"schema":"shop","table":"{}","lsn":{}}},"op":"{}"}}"#,
-            "\n"
-        ),
-        before, after, second, second, time_us, table, second, op
-    )
+/// A change of a row.
+fn change(table: &str, op: &str, second: i64, id: i64, status: &str) -> String {
+    line(table, op, second, &format!(r#"{{"id":{id},"status":"{status}"}}"#))
 }
 
 /// Two tables whose dumps are of second 0.
@@ -77,11 +53,16 @@ fn create(shell: &Shell, name: &str, second: i64, tables: &[&str]) -> Vec<Json> 
 fn a_tag_holds_every_table_as_it_was() {
     for version in ["2", "3"] {
         let shell = shop(version);
-        land(&shell, 1, "orders", &[line("orders", "u", 10, 1, "paid"), line("orders", "d", 20, 2, ""), line("orders", "c", 30, 4, "new")]);
-        land(&shell, 1, "lines", &[line("lines", "c", 11, 11, "open"), line("lines", "u", 21, 10, "done")]);
+        land(
+            &shell,
+            1,
+            "orders",
+            &[change("orders", "u", 10, 1, "paid"), change("orders", "d", 20, 2, ""), change("orders", "c", 30, 4, "new")],
+        );
+        land(&shell, 1, "lines", &[change("lines", "c", 11, 11, "open"), change("lines", "u", 21, 10, "done")]);
         shell.run(&["run", "-q"]);
         // What is only logged counts too.
-        land(&shell, 2, "orders", &[line("orders", "u", 40, 3, "paid"), line("orders", "u", 15, 3, "late")]);
+        land(&shell, 2, "orders", &[change("orders", "u", 40, 3, "paid"), change("orders", "u", 15, 3, "late")]);
         shell.run(&["ingest", "-q"]);
         let newest = rows(&shell, "orders", None);
         let made = create(&shell, "middle", 20, &["shop.*"]);
@@ -101,7 +82,7 @@ fn a_tag_holds_every_table_as_it_was() {
         assert_eq!(rows(&shell, "orders", Some("end")), ["1,paid", "3,paid", "4,new"]);
         // The table itself did not move, and nothing is made of a tagged moment.
         assert_eq!(rows(&shell, "orders", None), newest);
-        land(&shell, 3, "orders", &[line("orders", "u", 12, 1, "late")]);
+        land(&shell, 3, "orders", &[change("orders", "u", 12, 1, "late")]);
         shell.run(&["run", "-q"]);
         assert_eq!(rows(&shell, "orders", None), ["1,late", "3,paid", "4,new"]);
         create(&shell, "again", 20, &["shop.orders"]);
@@ -113,8 +94,8 @@ fn a_tag_holds_every_table_as_it_was() {
 #[test]
 fn a_partial_tag_is_shown_as_such_and_completed_with_what_was_fixed() {
     let shell = shop("2");
-    land(&shell, 1, "orders", &[line("orders", "u", 10, 1, "paid")]);
-    land(&shell, 1, "lines", &[line("lines", "u", 10, 10, "done")]);
+    land(&shell, 1, "orders", &[change("orders", "u", 10, 1, "paid")]);
+    land(&shell, 1, "lines", &[change("lines", "u", 10, 10, "done")]);
     shell.run(&["run", "-q"]);
     create(&shell, "t", 30, &["shop.*"]);
     let entry = |table: &str, complete| ("t".to_owned(), table.to_owned(), complete);
@@ -123,7 +104,7 @@ fn a_partial_tag_is_shown_as_such_and_completed_with_what_was_fixed() {
     shell.run(&["tag", "delete", "t", "shop.orders"]);
     assert_eq!(listed(&shell), [entry("shop.lines", false)]);
     // What comes meanwhile does not count, though it is of before the moment.
-    land(&shell, 2, "orders", &[line("orders", "u", 20, 2, "late")]);
+    land(&shell, 2, "orders", &[change("orders", "u", 20, 2, "late")]);
     shell.run(&["run", "-q"]);
     shell.say(&["tag", "create", "t", "--as-of", &moment(31), "--allow-incomplete", "shop.*"]).fails(2, &["waterline tag delete t"]);
     create(&shell, "t", 30, &["shop.*"]);

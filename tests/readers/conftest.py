@@ -24,7 +24,7 @@ def lakes(tmp_path_factory):
 
 @pytest.fixture(scope="session", params=ENGINES)
 def engine(request, tmp_path_factory):
-    with started(request.param, tmp_path_factory.mktemp("engine")) as engine:
+    with started(ENGINES, request.param, tmp_path_factory.mktemp("engine")) as engine:
         yield engine
 
 

@@ -1,12 +1,11 @@
 """The engines that must read our Delta tables: each gives an Arrow table of a version. A missing one fails its tests."""
 
-from contextlib import chdir, contextmanager
+from contextlib import chdir
 from pathlib import Path
 
 import pyarrow as pa
 
 from engines import packaged
-from servers import free_port, serving
 
 
 class Engine:
@@ -75,16 +74,3 @@ class Sail(Engine):
 
 
 DELTA_ENGINES = {"delta-rs": DeltaRs, "duckdb": DuckDB, "polars": Polars, "clickhouse": ClickHouse, "sail": Sail}
-
-
-@contextmanager
-def started(name: str, folder: Path):
-    """The engine, with its server where it has one."""
-    if name != "sail":
-        yield DELTA_ENGINES[name]()
-        return
-    port = free_port()
-    with serving(["pysail", "spark", "server", "--ip", "127.0.0.1", "--port", str(port)], port, folder / "sail.log"):
-        engine = Sail(f"sc://127.0.0.1:{port}")
-        yield engine
-        engine.session.stop()

@@ -105,13 +105,13 @@ ENGINES = {"pyiceberg": PyIceberg, "duckdb": DuckDB, "polars": Polars, "clickhou
 
 
 @contextmanager
-def started(name: str, folder: Path):
-    """The engine, with its server where it has one."""
+def started(engines: dict[str, type], name: str, folder: Path):
+    """One of the engines, with its server where it has one."""
     if name != "sail":
-        yield ENGINES[name]()
+        yield engines[name]()
         return
     port = free_port()
     with serving(["pysail", "spark", "server", "--ip", "127.0.0.1", "--port", str(port)], port, folder / "sail.log"):
-        engine = Sail(f"sc://127.0.0.1:{port}")
+        engine = engines[name](f"sc://127.0.0.1:{port}")
         yield engine
         engine.session.stop()

@@ -13,7 +13,8 @@ from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 import tpcc
-from delta_engines import DELTA_ENGINES, started
+from delta_engines import DELTA_ENGINES
+from engines import started
 from lake import WATERLINE, Lake
 from rows import assert_same, plain
 
@@ -25,7 +26,7 @@ def delta_lake(tmp_path_factory):
 
 @pytest.fixture(scope="session", params=DELTA_ENGINES)
 def reader(request, tmp_path_factory):
-    with started(request.param, tmp_path_factory.mktemp("engine")) as engine:
+    with started(DELTA_ENGINES, request.param, tmp_path_factory.mktemp("engine")) as engine:
         yield engine
 
 

@@ -396,6 +396,22 @@ pub enum Target {
 }
 
 impl Commit {
+    /// A snapshot of the main branch that changes nothing yet.
+    pub fn new(commit_id: impl Into<String>, operation: Operation, now_ms: i64) -> Self {
+        Self {
+            commit_id: commit_id.into(),
+            target: Target::Main,
+            operation,
+            add: Vec::new(),
+            delete_rows: BTreeMap::new(),
+            remove: Removal::Nothing,
+            summary: BTreeMap::new(),
+            properties: BTreeMap::new(),
+            tags: Vec::new(),
+            now_ms,
+        }
+    }
+
     /// Fails for a commit aside that nobody could find again, or that would change the main branch.
     pub fn check(&self) -> Result<()> {
         let lies_aside = matches!(self.target, Target::Aside { .. });

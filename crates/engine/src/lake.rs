@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Catalog, TableFormat};
+use waterline_core::format::{Catalog, Commit, Operation, TableFormat};
 use waterline_core::table::TableName;
 use waterline_env::Env;
 
@@ -21,6 +21,11 @@ impl Lake {
     pub fn new(catalog: Arc<dyn Catalog>, env: Env) -> Self {
         let files = ParquetFiles::new(&env);
         Self { catalog, env, files }
+    }
+
+    /// A commit to be made now, with an id of its own, that changes nothing yet.
+    pub(crate) fn draft(&self, operation: Operation) -> Commit {
+        Commit::new(self.env.ids.uuid().to_string(), operation, self.env.clock.now_ms())
     }
 
     /// Opens a table that must exist.

@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, INGESTED_AT, Op, SEQUENCE};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, Operation, Removal, TableFormat, TableState, Target};
+use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, Operation, TableFormat, TableState};
 use waterline_core::positions::SourcePositions;
 use waterline_core::record::{BatchOrdinal, LOG, LogHeader, NewestTransaction, SnapshotRun, log_header};
 use waterline_core::sequence::{Domain, position_of};
@@ -91,16 +91,10 @@ pub async fn log(lake: &Lake, changelog: &Arc<dyn TableFormat>, entry: &LogEntry
         let header = next_header(&parent, &batch, entry, left_out, write_positions(lake, &base, entry).await?)?;
         let json = header.to_json()?;
         let commit = Commit {
-            commit_id: lake.env.ids.uuid().to_string(),
-            target: Target::Main,
-            operation: Operation::Append,
-            delete_rows: BTreeMap::new(),
-            remove: Removal::Nothing,
             summary: BTreeMap::from([(LOG.to_owned(), json.clone())]),
             properties: BTreeMap::from([(LOG.to_owned(), json)]),
-            tags: Vec::new(),
-            now_ms: now_us / 1000,
             add,
+            ..Commit::new(lake.env.ids.uuid().to_string(), Operation::Append, now_us / 1000)
         };
         match attempt(changelog, &base, &commit).await? {
             Attempt::Committed(_) => {

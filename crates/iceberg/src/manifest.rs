@@ -39,21 +39,28 @@ impl Contents {
 pub(crate) struct Manifests {
     files: Files,
     cache: Cache<Contents>,
+    /// By the location of the list.
+    live: Cache<Vec<ManifestFile>>,
 }
 
 impl Manifests {
     pub(crate) fn new(files: Files) -> Self {
-        Self { files, cache: Cache::new(CACHED_ENTRIES) }
+        Self { files, cache: Cache::new(CACHED_ENTRIES), live: Cache::new(CACHED_ENTRIES) }
     }
 
     /// The manifests of a snapshot that hold live files.
     pub(crate) async fn list(&self, table: &TableMetadata, snapshot: &Snapshot) -> Result<Vec<ManifestFile>> {
+        let location = snapshot.manifest_list();
+        if let Some(live) = self.live.get(location) {
+            return Ok(live.as_ref().clone());
+        }
         let mut manifests = self.list_all(table, snapshot).await?;
         manifests.retain(has_live_files);
+        self.live.insert(location.to_owned(), Arc::new(manifests.clone()), manifests.len().max(1));
         Ok(manifests)
     }
 
-    /// Every manifest that a snapshot's list names.
+    /// Every manifest that a snapshot's list names, read anew: clean-ups and checks must see that it can be.
     pub(crate) async fn list_all(&self, table: &TableMetadata, snapshot: &Snapshot) -> Result<Vec<ManifestFile>> {
         let location = snapshot.manifest_list();
         if location.is_empty() {

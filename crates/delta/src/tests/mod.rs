@@ -12,9 +12,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use object_store::ObjectStoreExt;
 use serde_json::{Value as Json, json};
 use waterline_core::error::Result;
-use waterline_core::format::{
-    Catalog, Commit, CommitOutcome, KeepAll, Operation, Removal, TableDefinition, TableFormat, TableState, Target,
-};
+use waterline_core::format::{Catalog, Commit, CommitOutcome, KeepAll, Operation, TableDefinition, TableFormat, TableState};
 use waterline_core::table::TableName;
 use waterline_testkit::cell::{Cell, Row, row};
 use waterline_testkit::files::{read_rows, write_file};
@@ -81,18 +79,7 @@ impl Table {
     }
 
     fn commit(&self, operation: Operation) -> Commit {
-        Commit {
-            commit_id: self.world.env.ids.uuid().to_string(),
-            target: Target::Main,
-            operation,
-            add: Vec::new(),
-            delete_rows: BTreeMap::new(),
-            remove: Removal::Nothing,
-            summary: BTreeMap::new(),
-            properties: BTreeMap::new(),
-            tags: Vec::new(),
-            now_ms: self.world.env.clock.now_ms(),
-        }
+        Commit::new(self.world.env.ids.uuid().to_string(), operation, self.world.env.clock.now_ms())
     }
 
     async fn try_append(&self, ids: impl IntoIterator<Item = i64>) -> Result<CommitOutcome> {

@@ -1,9 +1,11 @@
 //! The rows of a state at T, written to data files.
 
+use std::collections::BTreeMap;
+
 use arrow::datatypes::SchemaRef;
 use futures::TryStreamExt;
 use waterline_core::error::Result;
-use waterline_core::format::{DataFile, KeepAll, TableState};
+use waterline_core::format::{Commit, DataFile, KeepAll, Operation, TableState, Target};
 
 use super::{Past, StateAt};
 use crate::locate::columns_by_name;
@@ -15,6 +17,17 @@ use crate::write::DataWriter;
 const BATCH_ROWS: usize = 1 << 14;
 
 impl StateAt {
+    /// A commit that makes the state a snapshot beside the main branch: writes the rows that its base lacks, and says which of the
+    /// base's rows go. It has no name yet.
+    pub(crate) async fn aside(&self, past: &Past<'_>) -> Result<Commit> {
+        let mut writer = DataWriter::new(&past.lake.env, past.mirror)?;
+        self.write_overlay(past, &mut writer).await?;
+        let delete_rows = self.base.as_ref().map_or_else(BTreeMap::new, |_| self.overlay.gone.to_map());
+        let operation = if delete_rows.is_empty() { Operation::Append } else { Operation::Overwrite };
+        let target = Target::Aside { parent: self.base.as_ref().and_then(|base| base.version) };
+        Ok(Commit { target, add: writer.finish().await?, delete_rows, ..past.lake.draft(operation) })
+    }
+
     /// Writes the rows that the base keeps. Returns their number.
     pub(crate) async fn write_base(&self, past: &Past<'_>, writer: &mut DataWriter) -> Result<u64> {
         let Some(base) = &self.base else { return Ok(0) };

@@ -100,9 +100,9 @@ impl Sweep {
         let has_truncates = (0..events.len()).any(|row| ops.value(row) == Op::Truncate.as_str());
         let event_rows_of = ranks(&residual.plain.at, &residual.log_files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>());
         let base_row_of = base_rows_of(&residual);
-        let elsewhere =
+        let elsewhere: Vec<u32> =
             residual.histories().flat_map(|history| keys_of(&residual, history)).filter_map(|key| base_row_of[key.index()]).collect();
-        let now = Live::new(residual.keys.len(), residual.located.rows.len(), events.len());
+        let now = Live::new(&residual, &elsewhere);
         let mut sweep = Self {
             base,
             schema: schema.clone(),
@@ -118,7 +118,6 @@ impl Sweep {
             now,
             residual,
         };
-        sweep.start();
         if !schema.keys().is_empty() && !has_truncates {
             sweep.group_by_key()?;
         }
@@ -127,10 +126,7 @@ impl Sweep {
 
     /// Forgets all plain events.
     fn start(&mut self) {
-        self.now = Live::new(self.residual.keys.len(), self.residual.located.rows.len(), self.residual.plain.len());
-        for row in &self.elsewhere {
-            self.now.base.set_bit(*row as usize, false);
-        }
+        self.now = Live::new(&self.residual, &self.elsewhere);
     }
 
     fn group_by_key(&mut self) -> Result<()> {
@@ -267,14 +263,18 @@ impl Sweep {
 }
 
 impl Live {
-    /// All rows of the base, and no event.
-    fn new(keys: usize, base_rows: usize, events: usize) -> Self {
+    /// All rows of the base but those of keys that are folded elsewhere, and no event.
+    fn new(residual: &Residual, elsewhere: &[u32]) -> Self {
         let all = |rows: usize, live: bool| {
             let mut bits = BooleanBufferBuilder::new(rows);
             bits.append_n(rows, live);
             bits
         };
-        Self { outcomes: vec![Outcome::Untouched; keys], base: all(base_rows, true), events: all(events, false) }
+        let mut base = all(residual.located.rows.len(), true);
+        for row in elsewhere {
+            base.set_bit(*row as usize, false);
+        }
+        Self { outcomes: vec![Outcome::Untouched; residual.keys.len()], base, events: all(residual.plain.len(), false) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use waterline_core::as_of::Log;
 use waterline_core::error::Result;
-use waterline_core::format::{Commit, Operation, Removal, TableState, Target};
+use waterline_core::format::{Commit, Operation, TableState};
 pub use waterline_core::maintain::rollback::{Events, Goal};
 use waterline_core::maintain::rollback::{Plan, plan};
 use waterline_core::record::{LOG, record_of};
@@ -68,16 +68,9 @@ async fn events(pair: &Pair, log: &TableState, plan: &Plan) -> Result<u64> {
 async fn void(lake: &Lake, pair: &Pair, log: &TableState, plan: &Plan) -> Result<bool> {
     let header = plan.header.to_json()?;
     let commit = Commit {
-        commit_id: lake.env.ids.uuid().to_string(),
-        target: Target::Main,
-        operation: Operation::Append,
-        add: Vec::new(),
-        delete_rows: BTreeMap::new(),
-        remove: Removal::Nothing,
         summary: BTreeMap::from([(LOG.to_owned(), header.clone())]),
         properties: BTreeMap::from([(LOG.to_owned(), header)]),
-        tags: Vec::new(),
-        now_ms: lake.env.clock.now_ms(),
+        ..lake.draft(Operation::Append)
     };
     Ok(matches!(attempt(&pair.changelog, log, &commit).await?, Attempt::Committed(_)))
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use waterline_core::as_of::{Beyond, Cut, answerable_range, kept_moments};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Commit, Operation, Removal, TableState, Target};
+use waterline_core::format::{Commit, Operation, Removal, TableState};
 use waterline_core::maintain::expire::ensure_may_delete;
 use waterline_core::maintain::retention::Retention;
 use waterline_core::record::{
@@ -23,7 +23,6 @@ use crate::as_of::AsOf;
 use crate::commit::{Attempt, MAX_ATTEMPTS, attempt, attempt_aside, given_up, set_tag};
 use crate::lake::{Lake, Limits};
 use crate::merge::{Pair, catch_up};
-use crate::write::DataWriter;
 
 #[derive(Clone, Copy, Debug)]
 pub struct TrimRequest {
@@ -145,10 +144,6 @@ impl Due {
     fn commit(&self, lake: &Lake) -> Result<Commit> {
         let header = self.header_after()?.to_json()?;
         Ok(Commit {
-            commit_id: lake.env.ids.uuid().to_string(),
-            target: Target::Main,
-            operation: Operation::Delete,
-            add: Vec::new(),
             delete_rows: self.leaving.rows.clone(),
             remove: match self.leaving.files.is_empty() {
                 true => Removal::Nothing,
@@ -156,8 +151,7 @@ impl Due {
             },
             summary: BTreeMap::from([(LOG.to_owned(), header.clone())]),
             properties: BTreeMap::from([(LOG.to_owned(), header)]),
-            tags: Vec::new(),
-            now_ms: lake.env.clock.now_ms(),
+            ..lake.draft(Operation::Delete)
         })
     }
 
@@ -187,22 +181,11 @@ async fn keep(lake: &Lake, pair: &Pair, header: &LogHeader, at_us: i64, limits: 
         let mirror = pair.mirror.head().await?;
         let cut = Cut { beyond: Beyond::AsLogged, ..Cut::at(at_us) };
         let opened = AsOf::of(lake, pair.clone(), mirror.clone(), &cut, Some(header.batch), limits).await?;
-        let state = opened.state().await?;
-        let mut writer = DataWriter::new(&lake.env, &mirror)?;
-        state.write_overlay(&opened.past(), &mut writer).await?;
-        let delete_rows = state.base.as_ref().map_or_else(BTreeMap::new, |_| state.overlay.gone.to_map());
         let record = Record { lineage: newest_lineage(&mirror)?, baseline: kept_baseline(at_us), ..Record::initial() };
         let commit = Commit {
-            commit_id: lake.env.ids.uuid().to_string(),
-            target: Target::Aside { parent: state.base.as_ref().and_then(|base| base.version) },
-            operation: if delete_rows.is_empty() { Operation::Append } else { Operation::Overwrite },
-            add: writer.finish().await?,
-            delete_rows,
-            remove: Removal::Nothing,
             summary: BTreeMap::from([(RECORD.to_owned(), record.to_json()?)]),
-            properties: BTreeMap::new(),
             tags: vec![kept_tag(at_us)],
-            now_ms: lake.env.clock.now_ms(),
+            ..opened.state().await?.aside(&opened.past()).await?
         };
         if let Attempt::Committed(_) = attempt_aside(&pair.mirror, &mirror, &commit).await? {
             return Ok(());

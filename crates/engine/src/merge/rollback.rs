@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Commit, Operation, Removal, TableState, Target};
+use waterline_core::format::{Commit, Operation, TableState, Target};
 use waterline_core::record::{Kind, RECORD, Record, record_of};
 use waterline_core::rollbacks::Rollback;
 
@@ -17,16 +17,10 @@ pub(crate) async fn go_back(lake: &Lake, pair: &Pair, base: &TableState, rollbac
     let record = record_of(&pair.mirror.at(base, rollback.to).await?)?.ok_or_else(gone)?;
     let record = Record { kind: Kind::Rollback, lineage: rollback.lineage, ..record }.to_json()?;
     let commit = Commit {
-        commit_id: lake.env.ids.uuid().to_string(),
         target: Target::Rollback { to: rollback.to },
-        operation: Operation::Replace,
-        add: Vec::new(),
-        delete_rows: BTreeMap::new(),
-        remove: Removal::Nothing,
         summary: BTreeMap::from([(RECORD.to_owned(), record.clone())]),
         properties: BTreeMap::from([(RECORD.to_owned(), record)]),
-        tags: Vec::new(),
-        now_ms: lake.env.clock.now_ms(),
+        ..lake.draft(Operation::Replace)
     };
     match attempt(&pair.mirror, base, &commit).await? {
         Attempt::Committed(_) | Attempt::Lost(_) => Ok(()),

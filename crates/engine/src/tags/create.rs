@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use waterline_core::as_of::Cut;
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Commit, Operation, Removal, Target, VersionId};
+use waterline_core::format::{Commit, VersionId};
 use waterline_core::record::BatchOrdinal;
 use waterline_core::table::TableName;
 use waterline_core::tag::{TAG, TagRecord, check_name, tagged_moments};
@@ -14,7 +14,6 @@ use super::tagged_tables;
 use crate::as_of::AsOf;
 use crate::commit::{Attempt, MAX_ATTEMPTS, attempt_aside, given_up};
 use crate::lake::{Lake, Limits};
-use crate::write::DataWriter;
 
 #[derive(Clone, Debug)]
 pub struct TagRequest {
@@ -106,20 +105,9 @@ async fn tag_table(lake: &Lake, request: &TagRequest, record: &TagRecord, table:
 /// Writes the rows that the base of the moment lacks, and says which of its rows go.
 async fn write(lake: &Lake, request: &TagRequest, record: &TagRecord, table: &TableName, upto: BatchOrdinal) -> Result<Commit> {
     let opened = AsOf::open_upto(lake, table, &request.cut, Some(upto), &request.limits).await?;
-    let mut writer = DataWriter::new(&lake.env, opened.mirror())?;
-    let state = opened.state().await?;
-    state.write_overlay(&opened.past(), &mut writer).await?;
-    let delete_rows = state.base.as_ref().map_or_else(BTreeMap::new, |_| state.overlay.gone.to_map());
     Ok(Commit {
-        commit_id: lake.env.ids.uuid().to_string(),
-        target: Target::Aside { parent: state.base.as_ref().and_then(|base| base.version) },
-        operation: if delete_rows.is_empty() { Operation::Append } else { Operation::Overwrite },
-        add: writer.finish().await?,
-        delete_rows,
-        remove: Removal::Nothing,
         summary: BTreeMap::from([(TAG.to_owned(), record.to_json()?)]),
-        properties: BTreeMap::new(),
         tags: vec![request.name.clone()],
-        now_ms: lake.env.clock.now_ms(),
+        ..opened.state().await?.aside(&opened.past()).await?
     })
 }

@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use roaring::RoaringTreemap;
 use tempfile::TempDir;
-use waterline_core::format::{
-    Catalog, Commit, CommitOutcome, NewDataFile, Operation, Removal, TableDefinition, TableFormat, TableState, Target,
-};
+use waterline_core::format::{Catalog, Commit, CommitOutcome, NewDataFile, Operation, TableDefinition, TableFormat, TableState};
 use waterline_core::table::TableName;
 use waterline_core::value::Value;
 use waterline_env::{Clock, Env};
@@ -90,18 +88,7 @@ pub fn definition(version: u8, partition_by: &[&str]) -> TableDefinition {
 }
 
 pub fn commit(id: &str, operation: Operation) -> Commit {
-    Commit {
-        commit_id: id.into(),
-        target: Target::Main,
-        operation,
-        add: Vec::new(),
-        delete_rows: BTreeMap::new(),
-        remove: Removal::Nothing,
-        summary: BTreeMap::new(),
-        properties: BTreeMap::new(),
-        tags: Vec::new(),
-        now_ms: 1_700_000_000_000,
-    }
+    Commit::new(id, operation, 1_700_000_000_000)
 }
 
 pub fn adding(id: &str, files: Vec<NewDataFile>) -> Commit {

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use roaring::RoaringTreemap;
 use waterline_core::error::Result;
-use waterline_core::format::{
-    Commit, CommitOutcome, DataFile, KeepAll, NewDataFile, Operation, Removal, TableDefinition, TableFormat, TableState, Target,
-};
+use waterline_core::format::{Commit, CommitOutcome, DataFile, KeepAll, NewDataFile, Operation, TableDefinition, TableFormat, TableState};
 use waterline_core::partition::PartitionField;
 use waterline_core::table::TableName;
 use waterline_core::value::Value;
@@ -67,18 +65,7 @@ impl<'a> Lake<'a> {
 
     /// A commit that does nothing yet, with an id of its own.
     pub(super) fn commit(&self, operation: Operation) -> Commit {
-        Commit {
-            commit_id: self.env().ids.uuid().to_string(),
-            target: Target::Main,
-            operation,
-            add: Vec::new(),
-            delete_rows: BTreeMap::new(),
-            remove: Removal::Nothing,
-            summary: BTreeMap::new(),
-            properties: BTreeMap::new(),
-            tags: Vec::new(),
-            now_ms: self.env().clock.now_ms(),
-        }
+        Commit::new(self.env().ids.uuid().to_string(), operation, self.env().clock.now_ms())
     }
 
     pub(super) async fn file(&self, state: &TableState, rows: &[Row]) -> Result<NewDataFile> {

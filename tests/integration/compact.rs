@@ -27,7 +27,7 @@ const V2: &[(&str, &str)] = &[("format-version", "2")];
 const V3: &[(&str, &str)] = &[("format-version", "3")];
 
 /// Takes whatever can be taken, in one commit for each file group.
-fn eager(choice: StrategyChoice) -> Request {
+pub(crate) fn eager(choice: StrategyChoice) -> Request {
     Request { choice, min_input_files: 2, delete_ratio_threshold: 0.01, commit_bytes: 1, lanes: NonZeroUsize::new(2), ..Request::default() }
 }
 

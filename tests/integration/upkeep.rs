@@ -45,12 +45,14 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Makes eight hours of a tick of a history.
 const HOURS: i64 = 8 * 60 * 60 * 1_000;
 
+pub(crate) const CLOCK_AHEAD_US: i64 = 50_000_000;
+
 /// Sets the clock of a test a little ahead of the machine's, which stores date files by: everything that was written is old.
-async fn set_clock(world: &World) {
+pub(crate) async fn set_clock(world: &World) {
     let (store, path) = world.stores.resolve("memory://clock/now").unwrap();
     store.put(&path, "".into()).await.unwrap();
     let now_us = store.head(&path).await.unwrap().last_modified.timestamp_micros();
-    world.clock.set_us(now_us + 50_000_000);
+    world.clock.set_us(now_us + CLOCK_AHEAD_US);
 }
 
 /// Everything that can go goes.

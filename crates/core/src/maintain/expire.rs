@@ -112,10 +112,15 @@ pub fn plan(state: &TableState, policy: &Policy) -> Result<Plan> {
     Ok(Plan { expiry: Expiry { versions, properties }, kept, unknown })
 }
 
-/// What branches and tags name, what is young, the newest of each branch, and what the record of the head is read from.
+/// What branches and tags name, what is young or was the newest of late, the newest of each branch, and what the record of the head is read from.
 fn kept(state: &TableState, policy: &Policy) -> Result<HashSet<VersionId>> {
-    let young = state.history.iter().filter(|info| info.committed_at_ms >= policy.keep_from_ms);
-    let mut kept: HashSet<VersionId> = young.map(|info| info.version).collect();
+    let is_young = |info: &VersionInfo| info.committed_at_ms >= policy.keep_from_ms;
+    let mut kept: HashSet<VersionId> = HashSet::new();
+    for pair in state.history.windows(2).filter(|pair| is_young(&pair[1])) {
+        // A job may still use what was the newest until then, however old it is: after a rollback that is not the parent.
+        kept.extend([pair[0].version, pair[1].version]);
+        kept.extend(pair[1].parent.filter(|parent| state.info(*parent).is_some()));
+    }
     kept.extend(state.version);
     for reference in state.refs.values() {
         kept.insert(reference.version);

@@ -10,7 +10,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::forgotten::Forgotten;
 use crate::format::{TableState, VersionId, VersionInfo};
 use crate::log_times::LogTimes;
-use crate::record::{ANCHOR, Baseline, BatchOrdinal, Kind, LOG, LogHeader, Record, log_header, own_header, own_record, records};
+use crate::record::{
+    ANCHOR, Baseline, BatchOrdinal, Kind, LOG, LogHeader, Record, SnapshotRun, log_header, own_header, own_record, records,
+};
 use crate::rollbacks::Rollbacks;
 use crate::trim::{Trim, is_kept_tag};
 
@@ -54,7 +56,8 @@ pub struct Plan {
     pub answerable: Answerable,
 }
 
-/// A baseline, and the snapshot that holds its rows; `None` for the empty table that events alone began.
+/// A baseline, and the snapshot that holds its rows; `None` where events alone make them: from the empty table on, or from a run
+/// of snapshot reads that is in the changelog only.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Epoch {
     pub baseline: Baseline,
@@ -95,7 +98,7 @@ pub fn plan_upto(mirror: &TableState, log: &Log<'_>, cut: &Cut, upto: Option<Bat
     let header = header_by(log, cut.known_by_ms)?;
     let upto = upto.map_or(header.batch, |upto| upto.min(header.batch));
     let now = log_header(log.state)?;
-    let past = Past { rollbacks: now.rollbacks.known_at(upto), trim: now.trimmed, known_by_ms: cut.known_by_ms };
+    let past = Past::of(&now, upto, cut.known_by_ms);
     past.ensure_kept(cut)?;
     let epochs = epochs(mirror, &header, &past)?;
     let answerable = answerable(&epochs, &header, now.trimmed);
@@ -130,7 +133,7 @@ pub fn kept_moments(mirror: &TableState, log: &TableState) -> Result<Vec<i64>> {
 
 fn newest(log: &TableState) -> Result<(LogHeader, Past)> {
     let header = log_header(log)?;
-    let past = Past { rollbacks: header.rollbacks.clone(), trim: header.trimmed, known_by_ms: None };
+    let past = Past::of(&header, header.batch, None);
     Ok((header, past))
 }
 
@@ -139,9 +142,20 @@ struct Past {
     rollbacks: Rollbacks,
     trim: Option<Trim>,
     known_by_ms: Option<i64>,
+    /// Whose reads are in the changelog, whatever merges made of them.
+    runs: Vec<SnapshotRun>,
 }
 
 impl Past {
+    /// By the newest header of the changelog, as far as its batches up to one tell.
+    fn of(now: &LogHeader, upto: BatchOrdinal, known_by_ms: Option<i64>) -> Self {
+        let (rollbacks, trim) = (now.rollbacks.known_at(upto), now.trimmed);
+        let counts =
+            |run: &&SnapshotRun| run.batch <= upto && !rollbacks.void(run.batch.0) && trim.is_none_or(|trim| run.at_us > trim.until_us);
+        let runs = now.runs.iter().filter(counts).cloned().collect();
+        Self { rollbacks, trim, known_by_ms, runs }
+    }
+
     /// Fails for what was known before the last of the trimmed events had been logged.
     fn ensure_kept(&self, cut: &Cut) -> Result<()> {
         match (self.known_by_ms, self.trim) {
@@ -206,6 +220,12 @@ struct Opened {
 }
 
 impl Opened {
+    /// The epoch of a run that no merge took: its reads, in the changelog, fold onto nothing.
+    fn of_run(run: &SnapshotRun) -> Self {
+        let baseline = Baseline::of_run(run, BatchOrdinal(0), None);
+        Self { epoch: Epoch { baseline, version: None }, from_us: Some(run.at_us) }
+    }
+
     /// Of an epoch whose events were trimmed only its own moment is left.
     fn answers(&self, at_us: i64, trim: Option<Trim>) -> bool {
         match trim.filter(|trim| at_us < trim.until_us) {
@@ -231,9 +251,13 @@ fn epochs(mirror: &TableState, header: &LogHeader, past: &Past) -> Result<Vec<Op
         let from_us = record.baseline.until_us.or(record.baseline.at_us);
         epochs.push(Opened { epoch: Epoch { baseline: record.baseline, version: Some(info.version) }, from_us });
     }
-    if epochs.is_empty() || began_empty(mirror, known_by_ms)? {
+    let may_begin_empty = !past.runs.iter().any(|run| run.begins_log);
+    if may_begin_empty && (epochs.is_empty() || began_empty(mirror, known_by_ms)?) {
         epochs.push(Opened { epoch: Epoch { baseline: Baseline::EMPTY, version: None }, from_us: header.since_us });
     }
+    let is_taken = |run: &SnapshotRun| epochs.iter().any(|opened| opened.epoch.baseline.is_of(run));
+    let runs: Vec<Opened> = past.runs.iter().filter(|run| !is_taken(run)).map(Opened::of_run).collect();
+    epochs.splice(0..0, runs);
     epochs.sort_by_key(|opened| (opened.from_us, opened.epoch.baseline.at_us));
     Ok(epochs)
 }

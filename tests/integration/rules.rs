@@ -167,7 +167,7 @@ impl Table {
 }
 
 /// An event whose transaction has the place `commit`, with a time in seconds that follows from the place of the event.
-fn event(op: &str, commit: Option<u64>, at: u64, before: &str, after: &str) -> String {
+pub(crate) fn event(op: &str, commit: Option<u64>, at: u64, before: &str, after: &str) -> String {
     let commit = commit.map_or("null".into(), |commit| format!("\\\"{commit}\\\""));
     let snapshot = if op == "r" { "true" } else { "false" };
     format!(
@@ -180,7 +180,7 @@ pub(crate) fn seconds(at: u64) -> i64 {
     1_700_000_000_000_000 + at as i64 * 1_000_000
 }
 
-fn row(id: u64, a: &str, b: &str) -> String {
+pub(crate) fn row(id: u64, a: &str, b: &str) -> String {
     format!(r#"{{"id":{id},"a":"{a}","b":"{b}"}}"#)
 }
 
@@ -211,7 +211,7 @@ fn truncate(at: u64) -> String {
 }
 
 /// Reads of a complete snapshot at one place of the log.
-fn run_of_reads(at: u64, rows: &[(u64, &str)]) -> Vec<String> {
+pub(crate) fn run_of_reads(at: u64, rows: &[(u64, &str)]) -> Vec<String> {
     let last = rows.len() - 1;
     let mark = |number| {
         if number == last {

@@ -29,7 +29,7 @@ use waterline_testkit::cell::{Cell, Row, row};
 use waterline_testkit::files::{read_rows, write_file};
 
 use crate::event_time::{SECOND_US, Shop, mysql, postgres};
-use crate::rules::{Table, create, seconds, update};
+use crate::rules::{Table, create, event, row as row_of, run_of_reads, seconds, update};
 use crate::shell::{Shell, json_of};
 
 pub(crate) fn at(second: u64) -> Cut {
@@ -105,6 +105,47 @@ async fn rule_10_a_baseline_opens_an_epoch_and_its_residual_is_every_event_of_it
         assert_eq!(rows_at(&table, as_logged(second)).await, expected, "{second}");
     }
     assert!(refused(&table, as_logged(9)).await.contains("answerable from 2023-11-14T22:13:30.000000Z"));
+}
+
+/// Runs lie around a transaction that gives the key away and creates it again.
+#[tokio::test]
+async fn rule_07_a_run_opens_an_epoch_merged_or_not() {
+    let at_12 = |op: &str, place: u64, before: &str, after: &str| {
+        event(op, Some(12), place, before, after).replace(&seconds(place).to_string(), &seconds(12).to_string())
+    };
+    let unset = row_of(3, "moved", "__debezium_unavailable_value");
+    let transaction =
+        [at_12("d", 12, &row_of(1, "", ""), "null"), at_12("c", 12, "null", &unset), at_12("c", 13, "null", &row_of(1, "again", "newer"))];
+    let run = |second: u64, rows: &[(u64, &str)], b: &str| -> Vec<String> {
+        run_of_reads(second, rows).iter().map(|line| line.replace(r#""b":"x""#, &format!(r#""b":"{b}""#))).collect()
+    };
+    for merges in ["never", "in the end", "always"] {
+        let mut table = Table::new();
+        let batches = [
+            run(10, &[(1, "first"), (2, "first")], "old"),
+            transaction.to_vec(),
+            run(20, &[(1, "second"), (3, "second")], "run"),
+            vec![update(25, 3, "updated", "y")],
+        ];
+        for lines in batches {
+            table.land(&lines).await;
+            table.job(if merges == "always" { Mode::Merge } else { Mode::Log }, None).await.unwrap();
+        }
+        if merges == "in the end" {
+            table.run().await;
+        }
+        for (second, expected) in [
+            (10, vec!["1 first old", "2 first old"]),
+            (11, vec!["1 first old", "2 first old"]),
+            (12, vec!["1 again newer", "2 first old", "3 moved old"]),
+            (19, vec!["1 again newer", "2 first old", "3 moved old"]),
+            (20, vec!["1 second run", "3 second run"]),
+            (25, vec!["1 second run", "3 updated y"]),
+        ] {
+            assert_eq!(rows_at(&table, as_logged(second)).await, expected, "{second}, merged {merges}");
+        }
+        assert!(refused(&table, as_logged(9)).await.contains("answerable from 2023-11-14T22:13:30.000000Z"));
+    }
 }
 
 /// A table as another writer left it: rows, and no record.

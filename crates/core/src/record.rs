@@ -280,7 +280,16 @@ impl LogHeader {
     /// The next complete run that is newer than the baseline of a record.
     pub fn run_after(&self, record: &Record) -> Option<&SnapshotRun> {
         let is_newer = |run: &&SnapshotRun| record.baseline.at_us.is_none_or(|at| at < run.at_us);
-        self.runs.iter().filter(is_newer).filter(|run| !self.rollbacks.void(run.batch.0)).min_by_key(|run| run.at_us)
+        self.valid_runs().filter(is_newer).min_by_key(|run| run.at_us)
+    }
+
+    /// Whether the run was complete before: its last read may come more than once, and other reads after it.
+    pub fn has_run(&self, run: &SnapshotRun) -> bool {
+        self.valid_runs().any(|known| (&known.domain, &known.position) == (&run.domain, &run.position))
+    }
+
+    fn valid_runs(&self) -> impl Iterator<Item = &SnapshotRun> {
+        self.runs.iter().filter(|run| !self.rollbacks.void(run.batch.0))
     }
 
     pub fn to_json(&self) -> Result<String> {

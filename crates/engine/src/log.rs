@@ -148,7 +148,10 @@ fn next_header(
     if let Some(watermark) = parent.watermark_us {
         header.counts.below_watermark += events.event_times().iter().flatten().filter(|time| *time <= watermark).count() as u64;
     }
-    header.runs.extend(entry.ended_run.and_then(|reads| ended_run(&entry.events, reads, &header)));
+    let ended = entry.ended_run.and_then(|reads| ended_run(&entry.events, reads, &header));
+    if let Some(run) = ended.filter(|run| !header.has_run(run)) {
+        header.runs.push(run);
+    }
     // Of a table with several domains a run holds a part only.
     if header.sequence_max.domains().count() > 1 {
         header.runs.clear();

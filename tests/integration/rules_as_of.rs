@@ -11,7 +11,8 @@ use roaring::RoaringTreemap;
 use waterline_core::as_of::{Beyond, Cut, Plan};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{
-    Commit, CommitOutcome, DataFile, Expiry, FilePruner, Operation, Removal, StoredFiles, TableFormat, TableState, VersionId,
+    Catalog, Commit, CommitOutcome, DataFile, Expiry, FilePruner, Operation, Removal, StoredFiles, TableDefinition, TableFormat,
+    TableState, VersionId,
 };
 use waterline_core::moments::DumpMoment;
 use waterline_core::record::{BatchOrdinal, Kind, log_header};
@@ -429,6 +430,49 @@ async fn rule_15_a_query_over_many_tables_is_fixed_before_it_reads() {
     assert_eq!(found(query(&session, sql).await.unwrap().collect().await.unwrap()), ["5 5"]);
     let now = open_session(&shop.lake, cut);
     assert_eq!(found(query(&now, sql).await.unwrap().collect().await.unwrap()), ["3 3", "5 5"]);
+}
+
+/// A catalog that opens a table only while another one is being opened.
+#[derive(Debug)]
+struct Together {
+    inner: Arc<dyn Catalog>,
+    both: tokio::sync::Barrier,
+}
+
+#[async_trait]
+impl Catalog for Together {
+    async fn list(&self) -> Result<Vec<TableName>> {
+        self.inner.list().await
+    }
+
+    async fn open(&self, name: &TableName) -> Result<Option<Arc<dyn TableFormat>>> {
+        self.both.wait().await;
+        self.inner.open(name).await
+    }
+
+    fn preview(&self, name: &TableName, definition: &TableDefinition) -> Result<TableState> {
+        self.inner.preview(name, definition)
+    }
+
+    async fn create(&self, name: &TableName, definition: &TableDefinition) -> Result<Arc<dyn TableFormat>> {
+        self.inner.create(name, definition).await
+    }
+}
+
+#[tokio::test]
+async fn the_tables_of_a_query_are_opened_at_the_same_time() {
+    let shop = Shop::new("memory://landing/{table}/");
+    for table in ["a", "b"] {
+        shop.land(&format!("shop.{table}/0.jsonl"), &[postgres(table, 5)]).await;
+    }
+    shop.run().await;
+    let catalog = Arc::new(Together { inner: shop.lake.catalog.clone(), both: tokio::sync::Barrier::new(2) });
+    let cut = Cut { beyond: Beyond::AsLogged, ..Cut::at(8 * SECOND_US) };
+    let session = session(catalog, &shop.lake.env, ReadAt::AsOf(cut), &SessionOptions::default()).unwrap();
+    let sql = "with c as (select * from shop.a) select c.id, b.id as other from c join shop.b on c.id = b.id";
+    let rows = async { query(&session, sql).await.unwrap().collect().await.unwrap() };
+    let rows = tokio::time::timeout(std::time::Duration::from_secs(60), rows).await.expect("one after the other");
+    assert_eq!(text(&sorted_rows(&rows), &["id", "other"]), ["5 5"]);
 }
 
 #[tokio::test]

@@ -288,7 +288,8 @@ impl LogHeader {
         self.valid_runs().any(|known| (&known.domain, &known.position) == (&run.domain, &run.position))
     }
 
-    fn valid_runs(&self) -> impl Iterator<Item = &SnapshotRun> {
+    /// The runs that no rollback took back.
+    pub(crate) fn valid_runs(&self) -> impl Iterator<Item = &SnapshotRun> {
         self.runs.iter().filter(|run| !self.rollbacks.void(run.batch.0))
     }
 

@@ -94,25 +94,66 @@ pub struct Log<'a> {
 
 /// [`plan`] where the last batch that counts is fixed already; `None`: the newest that the cut allows.
 pub fn plan_upto(mirror: &TableState, log: &Log<'_>, cut: &Cut, upto: Option<BatchOrdinal>) -> Result<Plan> {
-    ensure_known(mirror, cut)?;
-    let header = header_by(log, cut.known_by_ms)?;
-    let upto = upto.map_or(header.batch, |upto| upto.min(header.batch));
-    let now = log_header(log.state)?;
-    let past = Past::of(&now, upto, cut.known_by_ms);
-    past.ensure_kept(cut)?;
-    let epochs = epochs(mirror, &header, &past)?;
-    let answerable = answerable(&epochs, &header, now.trimmed);
-    let Some(Opened { epoch, .. }) = epochs.iter().rev().find(|epoch| epoch.answers(cut.at_us, past.trim)) else {
-        return Err(unanswerable(answerable, cut));
-    };
-    // A moment is complete without any watermark when it is just the baseline's.
-    let complete_until_us = header.watermark_us.max(epoch.baseline.at_us.filter(|_| epoch.baseline.until_us.is_none()));
-    let is_complete = complete_until_us.is_some_and(|until| cut.at_us <= until);
-    if !is_complete && cut.beyond == Beyond::Refuse {
-        return Err(unanswerable(Answerable { until_us: complete_until_us, ..answerable }, cut));
+    Known::by(mirror, log, cut, upto)?.plan(cut, cut.at_us)
+}
+
+/// The state at the cut's moment by the baseline of an earlier one, as if no other had come between.
+pub fn plan_onto(mirror: &TableState, log: &Log<'_>, cut: &Cut, upto: BatchOrdinal, epoch_of_us: i64) -> Result<Plan> {
+    Known::by(mirror, log, cut, Some(upto))?.plan(cut, epoch_of_us)
+}
+
+/// The moments after `since_us` up to the cut's at which another baseline begins to count, in order.
+pub fn turns(mirror: &TableState, log: &Log<'_>, cut: &Cut, upto: BatchOrdinal, since_us: i64) -> Result<Vec<i64>> {
+    let known = Known::by(mirror, log, cut, Some(upto))?;
+    let mut turns: Vec<i64> = known.epochs.iter().filter_map(|opened| opened.from_us).collect();
+    turns.retain(|from| *from > since_us && *from <= cut.at_us);
+    turns.dedup();
+    let mut epoch = known.epoch_at(since_us);
+    turns.retain(|from| {
+        let next = known.epoch_at(*from);
+        std::mem::replace(&mut epoch, next) != next
+    });
+    Ok(turns)
+}
+
+/// What is known of a table by a cut, whatever its moment.
+struct Known<'a> {
+    mirror: &'a TableState,
+    header: LogHeader,
+    upto: BatchOrdinal,
+    past: Past,
+    /// In order.
+    epochs: Vec<Opened>,
+}
+
+impl<'a> Known<'a> {
+    fn by(mirror: &'a TableState, log: &Log<'_>, cut: &Cut, upto: Option<BatchOrdinal>) -> Result<Self> {
+        ensure_known(mirror, cut)?;
+        let header = header_by(log, cut.known_by_ms)?;
+        let upto = upto.map_or(header.batch, |upto| upto.min(header.batch));
+        let past = Past::of(&log_header(log.state)?, upto, cut.known_by_ms);
+        past.ensure_kept(cut)?;
+        let epochs = epochs(mirror, &header, &past)?;
+        Ok(Self { mirror, header, upto, past, epochs })
     }
-    let base = nearest(mirror, epoch, upto, &past, cut)?.unwrap_or_else(|| epoch.as_base());
-    Ok(Plan { at_us: cut.at_us, upto, baseline: epoch.clone(), base, answerable, rollbacks: past.rollbacks })
+
+    fn epoch_at(&self, at_us: i64) -> Option<&Epoch> {
+        self.epochs.iter().rev().find(|opened| opened.answers(at_us, self.past.trim)).map(|opened| &opened.epoch)
+    }
+
+    /// In the epoch of a moment that is not after the cut's.
+    fn plan(self, cut: &Cut, epoch_of_us: i64) -> Result<Plan> {
+        let answerable = answerable(&self.epochs, &self.header, self.past.trim);
+        let Some(epoch) = self.epoch_at(epoch_of_us) else { return Err(unanswerable(answerable, cut)) };
+        // A moment is complete without any watermark when it is just the baseline's.
+        let complete_until_us = self.header.watermark_us.max(epoch.baseline.at_us.filter(|_| epoch.baseline.until_us.is_none()));
+        let is_complete = complete_until_us.is_some_and(|until| cut.at_us <= until);
+        if !is_complete && cut.beyond == Beyond::Refuse {
+            return Err(unanswerable(Answerable { until_us: complete_until_us, ..answerable }, cut));
+        }
+        let base = nearest(self.mirror, epoch, self.upto, &self.past, cut)?.unwrap_or_else(|| epoch.as_base());
+        Ok(Plan { at_us: cut.at_us, upto: self.upto, baseline: epoch.clone(), base, answerable, rollbacks: self.past.rollbacks.clone() })
+    }
 }
 
 /// The range of moments that a table answers by all that is known now.

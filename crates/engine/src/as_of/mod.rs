@@ -13,7 +13,7 @@ mod times;
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
-use waterline_core::as_of::{Answerable, Base, Cut, Log, Plan, plan_upto};
+use waterline_core::as_of::{Answerable, Base, Cut, Log, Plan, plan_onto, plan_upto, turns};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{TableState, table_schema};
 use waterline_core::log_times::LogTimes;
@@ -124,8 +124,27 @@ impl AsOf {
 
     /// The same table at another cut, by what was known of it when it was opened.
     pub(crate) fn at(&self, cut: &Cut) -> Result<Self> {
-        let plan = self.plan_at(cut)?;
-        Ok(Self {
+        Ok(self.by(self.plan_at(cut)?))
+    }
+
+    /// The same by the baseline of an earlier moment, as if no other had come between.
+    pub(crate) fn at_onto(&self, cut: &Cut, epoch_of_us: i64) -> Result<Self> {
+        let log = Log { state: &self.log, times: &self.times };
+        Ok(self.by(plan_onto(&self.mirror, &log, cut, self.plan.upto, epoch_of_us).map_err(|e| self.named(e))?))
+    }
+
+    /// The moments after a time up to a cut's at which another baseline begins to count, in order.
+    pub(crate) fn turns(&self, since_us: i64, until: &Cut) -> Result<Vec<i64>> {
+        let log = Log { state: &self.log, times: &self.times };
+        turns(&self.mirror, &log, until, self.plan.upto, since_us).map_err(|e| self.named(e))
+    }
+
+    fn named(&self, error: Error) -> Error {
+        error.with("table", self.pair.mirror.name())
+    }
+
+    fn by(&self, plan: Plan) -> Self {
+        Self {
             lake: self.lake.clone(),
             pair: self.pair.clone(),
             plan,
@@ -136,7 +155,7 @@ impl AsOf {
             schema: self.schema.clone(),
             limits: self.limits,
             state: OnceCell::new(),
-        })
+        }
     }
 
     pub(crate) fn past(&self) -> Past<'_> {
@@ -146,7 +165,7 @@ impl AsOf {
     /// The plan of another moment, by what was fixed when the table was opened.
     pub(crate) fn plan_at(&self, cut: &Cut) -> Result<Plan> {
         let log = Log { state: &self.log, times: &self.times };
-        plan_upto(&self.mirror, &log, cut, Some(self.plan.upto)).map_err(|e| e.with("table", self.pair.mirror.name()))
+        plan_upto(&self.mirror, &log, cut, Some(self.plan.upto)).map_err(|e| self.named(e))
     }
 
     /// Events between a plan's base and a moment, at most.

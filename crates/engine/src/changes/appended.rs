@@ -10,14 +10,14 @@ use waterline_core::error::Result;
 use waterline_core::format::{DataFile, FilePruner, FileSummary};
 use waterline_core::value::Value;
 
-use super::{Changes, Feed};
+use super::{Feed, Stretch};
 use crate::events::Window;
 use crate::parquet_io::{Rows, TableColumns};
 
 /// Rows of a batch of events.
 const BATCH_ROWS: usize = 1 << 13;
 
-impl Changes {
+impl Stretch {
     /// Without truncates each create stands for itself. A truncate has to know all events that it may be before or after.
     pub(super) async fn appended(&self, out: &Feed) -> Result<()> {
         let past = self.until.past();

@@ -14,14 +14,14 @@ use waterline_core::error::{Error, Result};
 use waterline_core::key::{KeyEncoder, KeyIndex, hash_key};
 use waterline_core::locate::key_columns;
 
-use super::{Changes, Feed};
+use super::{Feed, Stretch};
 use crate::as_of::{Bucket, Loaded, Onto, Residual, Whole};
 use crate::read::{AsOfTable, from_datafusion};
 
 /// Rows of a batch of the feed.
 const BATCH_ROWS: usize = 1 << 13;
 
-impl Changes {
+impl Stretch {
     pub(super) async fn keyed(&self, session: &SessionContext, out: &Feed) -> Result<()> {
         let serves =
             self.walk_buckets(&self.since, session, out).await? || self.walk_buckets(&self.since.from_baseline(), session, out).await?;

@@ -37,7 +37,7 @@ impl Table {
         Self::with_key("PRIMARY KEY (id)")
     }
 
-    fn without_key() -> Self {
+    pub(crate) fn without_key() -> Self {
         Self::with_key("UNIQUE (a)")
     }
 
@@ -206,7 +206,7 @@ pub(crate) fn delete(at: u64, id: u64) -> String {
     event("d", Some(at), at, &format!(r#"{{"id":{id},"a":null,"b":null}}"#), "null")
 }
 
-fn truncate(at: u64) -> String {
+pub(crate) fn truncate(at: u64) -> String {
     event("t", Some(at), at, "null", "null")
 }
 

@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::execution::context::SessionContext;
+use futures::TryStreamExt;
 use roaring::RoaringTreemap;
 use waterline_core::as_of::{Beyond, Cut, Plan};
+use waterline_core::changes::Detail;
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{
     Catalog, Commit, CommitOutcome, DataFile, Expiry, FilePruner, Operation, Removal, StoredFiles, TableDefinition, TableFormat,
@@ -18,6 +20,7 @@ use waterline_core::moments::DumpMoment;
 use waterline_core::record::{BatchOrdinal, Kind, log_header};
 use waterline_core::table::TableName;
 use waterline_engine::as_of::AsOf;
+use waterline_engine::changes::{Changes, Span};
 use waterline_engine::ingest::Mode;
 use waterline_engine::lake::{Lake, Limits};
 use waterline_engine::load::adopt_table;
@@ -27,10 +30,11 @@ use waterline_engine::tables::{TableSettings, open_or_create_pair};
 use waterline_engine::tags::{self, TagRequest};
 use waterline_testkit::batch::sorted_rows;
 use waterline_testkit::cell::{Cell, Row, row};
+use waterline_testkit::columns::to_rows;
 use waterline_testkit::files::{read_rows, write_file};
 
 use crate::event_time::{SECOND_US, Shop, mysql, postgres};
-use crate::rules::{Table, create, event, row as row_of, run_of_reads, seconds, update};
+use crate::rules::{Table, create, event, row as row_of, run_of_reads, seconds, truncate, update};
 use crate::shell::{Shell, json_of};
 
 pub(crate) fn at(second: u64) -> Cut {
@@ -561,5 +565,42 @@ fn rule_5_a_truncate_takes_away_a_late_row_of_a_table_without_a_key() {
     assert_eq!(ids(&[]), [2, 4]);
     for (place, expected) in &moments {
         assert_eq!(ids(&["--as-of", &at(*place)]), *expected, "{place}, merged");
+    }
+}
+
+/// Shares of a few events each, which every truncate is of.
+#[tokio::test]
+async fn rows_without_a_key_are_read_in_shares() {
+    let mut table = Table::without_key();
+    let number = |second: u64| create(second, second % 3, "x", "y");
+    table.take(&(1..=9).map(number).collect::<Vec<_>>()).await;
+    table.land(&[vec![truncate(12)], (13..=20).map(number).collect()].concat()).await;
+    table.job(Mode::Log, None).await.unwrap();
+    // Below the truncate, and above it.
+    table.land(&[number(11), create(16, 7, "x", "late")]).await;
+    table.job(Mode::Log, None).await.unwrap();
+    let few = Limits { batch_rows: 2, ..Limits::default() };
+    for second in [1, 5, 9, 11, 12, 13, 17, 20] {
+        let options = SessionOptions { limits: few, ..SessionOptions::default() };
+        let session = session(table.lake.catalog.clone(), &table.lake.env, ReadAt::AsOf(as_logged(second)), &options).unwrap();
+        let batches = query(&session, "select * from shop.t").await.unwrap().collect().await.unwrap();
+        let live = (1..=9).chain([11]).filter(|_| second < 12).chain(13..=20).filter(|at| *at <= second);
+        let mut expected: Vec<String> = live.map(|at| format!("{} x y", at % 3)).collect();
+        expected.extend((second >= 16).then(|| "7 x late".to_owned()));
+        expected.sort();
+        assert_eq!(text(&sorted_rows(&batches), &["id", "a", "b"]), expected, "{second}");
+    }
+    for (since, until) in [(1, 20), (5, 20), (5, 11), (12, 17)] {
+        let span = Span { since_us: seconds(since), until_us: seconds(until), known_by_ms: None, beyond: Beyond::AsLogged };
+        let session = open_session(&table.lake, as_logged(until));
+        let mut told = Vec::new();
+        for limits in [few, Limits::default()] {
+            let changes = Changes::open(&table.lake, &Table::name(), &span, Detail::EveryEvent, &limits);
+            let feed = changes.await.unwrap().stream(&session).await.unwrap();
+            told.push(feed.try_collect::<Vec<_>>().await.unwrap().iter().flat_map(to_rows).collect::<Vec<_>>());
+        }
+        assert_eq!(told[0], told[1], "({since}, {until}]");
+        let happened = (1..=20).filter(|at| *at != 10 && *at > since && *at <= until).count() + usize::from(since < 16 && until >= 16);
+        assert_eq!(told[0].len(), happened, "({since}, {until}]");
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod history;
 mod overlay;
 mod residual;
 mod rows;
+mod shares;
 mod sweep;
 mod times;
 
@@ -24,8 +25,9 @@ use waterline_core::transactions::Atomicity;
 
 use self::history::Ground;
 pub(crate) use self::overlay::{Gone, Images, Overlay};
-pub(crate) use self::residual::{Bucket, Loaded, Onto, Residual, Whole};
+pub(crate) use self::residual::{Loaded, Onto, Residual, Whole};
 pub(crate) use self::rows::source_columns;
+pub(crate) use self::shares::{Bucket, Dealt};
 pub(crate) use self::sweep::{Sweep, SweptMoment};
 pub(crate) use self::times::{log_times, read_log_times};
 pub(crate) use crate::events::{Window, files_in};
@@ -295,15 +297,17 @@ impl Past<'_> {
         Ok(files_in(&self.pair.changelog, self.log, &window).await?.iter().map(|file| file.record_count).sum())
     }
 
-    /// Shares of the keys so that the events of each fit into memory. Linked keys must share one, and rows without a key have none.
+    /// Shares of the keys so that the events of each fit into memory; without a key, of the events. The keys that key changes link
+    /// are held in memory.
     pub(crate) async fn buckets(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Vec<Bucket>> {
-        if self.schema.keys().is_empty() || self.counts.continued_rows > 0 {
-            return Ok(vec![Bucket::ALL]);
-        }
         let events = self.events_in(plan, window).await?;
         let fit = limits.batch_rows.min(limits.batch_bytes / EVENT_BYTES).max(1) as u64;
         let of = events.div_ceil(fit).max(1);
-        Ok((0..of).map(|number| Bucket { number, of }).collect())
+        let linked = match of > 1 && !self.schema.keys().is_empty() && self.counts.continued_rows > 0 {
+            true => Some(Arc::new(self.ground(window.clone(), None).linked().await?)),
+            false => None,
+        };
+        Ok((0..of).map(|number| Bucket { number, of, linked: linked.clone() }).collect())
     }
 
     /// A kept state with today's columns.

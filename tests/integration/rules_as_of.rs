@@ -574,7 +574,7 @@ async fn rows_without_a_key_are_read_in_shares() {
     let mut table = Table::without_key();
     let number = |second: u64| create(second, second % 3, "x", "y");
     table.take(&(1..=9).map(number).collect::<Vec<_>>()).await;
-    table.land(&[vec![truncate(12)], (13..=20).map(number).collect()].concat()).await;
+    table.land(&[vec![truncate(12)], (13..=15).chain(17..=20).map(number).collect()].concat()).await;
     table.job(Mode::Log, None).await.unwrap();
     // Below the truncate, and above it.
     table.land(&[number(11), create(16, 7, "x", "late")]).await;
@@ -584,7 +584,7 @@ async fn rows_without_a_key_are_read_in_shares() {
         let options = SessionOptions { limits: few, ..SessionOptions::default() };
         let session = session(table.lake.catalog.clone(), &table.lake.env, ReadAt::AsOf(as_logged(second)), &options).unwrap();
         let batches = query(&session, "select * from shop.t").await.unwrap().collect().await.unwrap();
-        let live = (1..=9).chain([11]).filter(|_| second < 12).chain(13..=20).filter(|at| *at <= second);
+        let live = (1..=9).chain([11]).filter(|_| second < 12).chain((13..=15).chain(17..=20)).filter(|at| *at <= second);
         let mut expected: Vec<String> = live.map(|at| format!("{} x y", at % 3)).collect();
         expected.extend((second >= 16).then(|| "7 x late".to_owned()));
         expected.sort();
@@ -595,12 +595,12 @@ async fn rows_without_a_key_are_read_in_shares() {
         let session = open_session(&table.lake, as_logged(until));
         let mut told = Vec::new();
         for limits in [few, Limits::default()] {
-            let changes = Changes::open(&table.lake, &Table::name(), &span, Detail::EveryEvent, &limits);
-            let feed = changes.await.unwrap().stream(&session).await.unwrap();
+            let changes = Changes::open(&table.lake, &Table::name(), &span, Detail::EveryEvent, &limits).await.unwrap();
+            let feed = changes.stream(&session).await.unwrap();
             told.push(feed.try_collect::<Vec<_>>().await.unwrap().iter().flat_map(to_rows).collect::<Vec<_>>());
         }
         assert_eq!(told[0], told[1], "({since}, {until}]");
-        let happened = (1..=20).filter(|at| *at != 10 && *at > since && *at <= until).count() + usize::from(since < 16 && until >= 16);
+        let happened = (1..=20).filter(|at| *at != 10 && *at > since && *at <= until).count();
         assert_eq!(told[0].len(), happened, "({since}, {until}]");
     }
 }

@@ -198,6 +198,8 @@ pub struct TableState {
     /// Every snapshot that the table still has, oldest first by commit time.
     pub history: Arc<Vec<VersionInfo>>,
     pub refs: BTreeMap<String, Ref>,
+    /// Of the newest metadata, whatever the version.
+    pub rules: Arc<RowRules>,
     /// The format's own view of the table.
     pub inner: Arc<dyn Any + Send + Sync>,
 }
@@ -220,6 +222,34 @@ impl TableState {
             self.history[..*at].iter().rposition(|info| info.version == parent).or_else(|| place(parent))
         };
         std::iter::successors(self.version.and_then(place), parent).map(|at| &self.history[at])
+    }
+}
+
+/// What rows must be beyond their types. Formats know the rules and do not look at rows: whoever writes some sees to them.
+/// Expressions are SQL in Spark's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowRules {
+    pub constraints: Vec<Constraint>,
+    pub generated: Vec<GeneratedColumn>,
+}
+
+/// A condition that must be true of each row: false and null are not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Constraint {
+    pub name: String,
+    pub condition: String,
+}
+
+/// A column whose value is made of the others of its row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GeneratedColumn {
+    pub column: String,
+    pub expression: String,
+}
+
+impl RowRules {
+    pub fn is_empty(&self) -> bool {
+        self.constraints.is_empty() && self.generated.is_empty()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::features::{self, DELETION_VECTORS, GENERATED_COLUMNS, TYPE_WIDENING};
 use crate::history::commit_info;
 use crate::ledger::Ledger;
 use crate::replay::Replayed;
+use crate::rules::GENERATION;
 use crate::schema::{self, DeltaField, DeltaSchema};
 use crate::snapshot::Snapshot;
 use crate::state::Head;
@@ -80,7 +81,7 @@ fn configuration(definition: &TableDefinition) -> Result<BTreeMap<String, Option
 }
 
 fn protocol(configuration: &BTreeMap<String, Option<String>>, fields: &[DeltaField]) -> Result<Protocol> {
-    let has_generated = fields.iter().any(|field| field.metadata.contains_key("delta.generationExpression"));
+    let has_generated = fields.iter().any(|field| field.metadata.contains_key(GENERATION));
     let asked = [
         (features::is_set(configuration, VECTORS), DELETION_VECTORS),
         (features::is_set(configuration, WIDENING), TYPE_WIDENING),

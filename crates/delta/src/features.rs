@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 use waterline_core::error::{Error, Result};
 
 use crate::actions::Protocol;
+use crate::rules::{GENERATION, INVARIANTS};
 use crate::schema::{ColumnMapping, DeltaField, DeltaType};
 
 pub(crate) const DELETION_VECTORS: &str = "deletionVectors";
@@ -131,9 +132,6 @@ pub(crate) fn ensure_writable(
             return Err(unwritable(feature).with("property", property));
         }
     }
-    if let Some(constraint) = configuration.keys().find(|key| key.starts_with("delta.constraints.")) {
-        return Err(unwritable("check constraints").with("property", constraint));
-    }
     if mapping != ColumnMapping::None {
         return Err(unwritable("column mapping").with("property", "delta.columnMapping.mode"));
     }
@@ -141,28 +139,28 @@ pub(crate) fn ensure_writable(
 }
 
 fn ensure_column_writable(column: &DeltaField) -> Result<()> {
-    let asks = |key: &str| column.metadata.contains_key(key);
-    if asks("delta.invariants") {
-        return Err(unwritable("column invariants"));
-    }
-    if asks("delta.identity.start") || asks("delta.identity.step") {
+    if ["delta.identity.start", "delta.identity.step"].iter().any(|key| column.metadata.contains_key(*key)) {
         return Err(unwritable("identity columns"));
     }
-    if asks("delta.generationExpression") && !column.is_partition_of_ours() {
-        return Err(unwritable("generated columns"));
-    }
-    if asks("CURRENT_DEFAULT") {
+    if column.metadata.contains_key("CURRENT_DEFAULT") {
         return Err(unwritable("column defaults"));
     }
     ensure_type_writable(&column.data_type)
 }
 
-/// Data files would hold these types in another width than the table's.
+/// Fails for types that data files would hold in another width than the table's, and for rules of what is inside of a column.
 fn ensure_type_writable(data_type: &DeltaType) -> Result<()> {
-    match data_type {
-        DeltaType::Primitive(name) if name == "byte" || name == "short" => Err(unwritable("columns of this type").with("type", name)),
-        DeltaType::Primitive(_) => Ok(()),
-        DeltaType::Nested(nested) => nested.parts().into_iter().try_for_each(ensure_type_writable),
+    let nested = match data_type {
+        DeltaType::Primitive(name) if name == "byte" || name == "short" => {
+            return Err(unwritable("columns of this type").with("type", name));
+        }
+        DeltaType::Primitive(_) => return Ok(()),
+        DeltaType::Nested(nested) => nested,
+    };
+    let is_ruled = |field: &&DeltaField| [INVARIANTS, GENERATION].iter().any(|key| field.metadata.contains_key(*key));
+    match nested.fields().iter().find(is_ruled) {
+        Some(field) => Err(unwritable("invariants inside of a column").with("field", &field.name)),
+        None => nested.parts().into_iter().try_for_each(ensure_type_writable),
     }
 }
 

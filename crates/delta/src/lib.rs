@@ -6,7 +6,7 @@
 //! | `actions` | the actions of the log, as commit files and checkpoints hold them |
 //! | `log`, `checkpoint`, `replay`, `snapshot`, `scan` | from the files of the log to a version of the table and its files |
 //! | `history` | what each version did, and when |
-//! | `schema`, `partition`, `statistics`, `table_metadata` | from Delta's words to the seam's, and back |
+//! | `schema`, `partition`, `statistics`, `rules`, `table_metadata` | from Delta's words to the seam's, and back |
 //! | `features` | what is read and written; everything else is refused by name |
 //! | `vector`, `z85`, `paths` | deletion vectors, and how the log names files |
 //! | `ledger` | properties, tags and snapshots aside, which Delta has no place for |
@@ -27,6 +27,7 @@ mod log;
 mod partition;
 mod paths;
 mod replay;
+mod rules;
 mod scan;
 mod schema;
 mod settle;

@@ -16,6 +16,7 @@ use waterline_core::schema::{timestamp_local, timestamp_utc};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::features::text;
+use crate::rules::GENERATION;
 
 /// Metadata of a column: which of its parts are times of day, by the path inside of it.
 const TIMES: &str = "waterline.times";
@@ -68,6 +69,13 @@ pub(crate) enum Nested {
 }
 
 impl Nested {
+    pub(crate) fn fields(&self) -> &[DeltaField] {
+        match self {
+            Self::Struct { fields } => fields,
+            Self::Array { .. } | Self::Map { .. } => &[],
+        }
+    }
+
     /// The types directly inside.
     pub(crate) fn parts(&self) -> Vec<&DeltaType> {
         match self {
@@ -109,7 +117,7 @@ impl DeltaField {
     /// The column that holds the values of a partition field with a transform.
     pub(crate) fn of_partition(name: String, data_type: DeltaType, field: &PartitionField, expression: Option<String>) -> Self {
         let mut metadata = Map::from_iter([(TRANSFORM.to_owned(), Json::from(field.to_string()))]);
-        metadata.extend(expression.map(|expression| ("delta.generationExpression".to_owned(), Json::from(expression))));
+        metadata.extend(expression.map(|expression| (GENERATION.to_owned(), Json::from(expression))));
         Self { name, data_type, nullable: true, metadata }
     }
 }

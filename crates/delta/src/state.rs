@@ -83,6 +83,7 @@ impl Head {
             properties,
             history: self.history.clone(),
             refs: tags.chain(main).collect(),
+            rules: newest.table.rules.clone(),
             inner: Arc::new(DeltaState { head: self.clone(), version, snapshot }),
         }
     }

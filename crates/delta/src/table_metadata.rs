@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::MATCH_COLUMNS;
+use waterline_core::format::{MATCH_COLUMNS, RowRules};
 use waterline_core::partition::{PartitionField, Transform};
 
 use crate::actions::{Metadata, Protocol};
 use crate::features;
+use crate::rules::rules;
 use crate::schema::{self, ColumnMapping, DeltaField, DeltaSchema, Reader};
 use crate::statistics::field_id;
 
@@ -47,6 +48,7 @@ pub(crate) struct TableMetadata {
     pub(crate) columns: Vec<Column>,
     pub(crate) partitions: Vec<Partition>,
     pub(crate) keys: Vec<String>,
+    pub(crate) rules: Arc<RowRules>,
     indexed_columns: usize,
 }
 
@@ -67,7 +69,8 @@ impl TableMetadata {
         let indexed = raw.configuration.get(INDEXED_COLUMNS).and_then(Option::as_deref).and_then(|text| text.parse::<i64>().ok());
         // A negative number stands for all.
         let indexed_columns = indexed.map_or(DEFAULT_INDEXED_COLUMNS, |count| usize::try_from(count).unwrap_or(usize::MAX));
-        Ok(Self { raw, mapping, fields, schema, columns, partitions, keys, indexed_columns })
+        let rules = Arc::new(rules(&raw.configuration, &fields)?);
+        Ok(Self { raw, mapping, fields, schema, columns, partitions, keys, rules, indexed_columns })
     }
 
     pub(crate) fn partition_by(&self) -> Vec<PartitionField> {

@@ -51,6 +51,7 @@ fn table_state(inner: IcebergState) -> Result<TableState> {
         properties: table.properties().iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         history: Arc::new(history(table)),
         refs: refs(&inner.metadata),
+        rules: Arc::default(),
         inner: Arc::new(inner),
     })
 }

@@ -1,6 +1,7 @@
 //! Write: rows to Parquet data files of a table, split by partition and rolled at the target size.
 
 mod file;
+mod rules;
 mod statistics;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use waterline_core::value::Value;
 use waterline_env::Env;
 
 use self::file::{OpenFile, ROW_GROUP_ROWS};
+use self::rules::Rules;
 
 const TARGET_FILE_SIZE: &str = "write.target-file-size-bytes";
 const DEFAULT_TARGET_FILE_SIZE_BYTES: u64 = 512 << 20;
@@ -24,6 +26,7 @@ const MAX_OPEN_FILES: usize = 64;
 pub struct DataWriter {
     env: Env,
     state: TableState,
+    rules: Option<Rules>,
     target_file_size_bytes: u64,
     row_group_rows: usize,
     open: BTreeMap<String, OpenFile>,
@@ -36,6 +39,7 @@ impl DataWriter {
         Ok(Self {
             env: env.clone(),
             state: state.clone(),
+            rules: Rules::of(state)?,
             target_file_size_bytes,
             row_group_rows: ROW_GROUP_ROWS,
             open: BTreeMap::new(),
@@ -43,12 +47,16 @@ impl DataWriter {
         })
     }
 
-    /// Takes columns by name; the table's columns that `rows` lacks become null.
+    /// Takes columns by name; the table's columns that `rows` lacks become null, or what the table makes them of. Fails when a row is
+    /// not what the table asks of its rows.
     pub async fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         if rows.num_rows() == 0 {
             return Ok(());
         }
-        let rows = conform_batch(rows, &self.state.schema)?;
+        let rows = match &self.rules {
+            Some(rules) => rules.apply(rows)?,
+            None => conform_batch(rows, &self.state.schema)?,
+        };
         if self.state.partition_by.is_empty() {
             return self.append(Vec::new(), &rows).await;
         }
@@ -63,7 +71,7 @@ impl DataWriter {
         Ok(())
     }
 
-    /// [`Self::write`] of rows that are known to lie in one partition, with the table's columns.
+    /// Writes rows as the table has them already, which are known to lie in one partition.
     pub async fn write_into(&mut self, partition: &[Option<Value>], rows: &RecordBatch) -> Result<()> {
         if rows.num_rows() == 0 {
             return Ok(());

@@ -58,6 +58,7 @@ impl Lake {
             properties: BTreeMap::new(),
             history: Arc::default(),
             refs: BTreeMap::new(),
+            rules: Arc::default(),
             inner: Arc::new(()),
         };
         let name = "shop.orders".parse().unwrap();
@@ -97,6 +98,7 @@ impl Lake {
             deleted_rows: Some(0),
             equality_deletes: Vec::new(),
             lineage: None,
+            rules: Arc::default(),
             inner: Arc::new(()),
         });
         self.files.last_mut().unwrap()

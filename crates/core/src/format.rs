@@ -6,7 +6,7 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 use std::sync::Arc;
 
 use arrow::datatypes::{Fields, SchemaRef};
@@ -462,6 +462,28 @@ pub enum CommitOutcome {
     /// It may or may not have landed; call [`TableFormat::settle`].
     Unknown(String),
 }
+
+/// Property with the names of the key's columns, where a format's metadata have no place for them, or another writer's have none.
+pub const KEYS: &str = "waterline.keys";
+
+/// [`KEYS`] and its value.
+pub fn key_property(keys: &[String]) -> Result<(String, String)> {
+    let json = serde_json::to_string(keys).map_err(|e| Error::internal("a key cannot be written").caused_by(e))?;
+    Ok((KEYS.to_owned(), json))
+}
+
+pub fn parse_keys(json: &str) -> Result<Vec<String>> {
+    serde_json::from_str(json).map_err(|e| Error::corrupt("a table property cannot be read").with("property", KEYS).caused_by(e))
+}
+
+/// Where the files of a commit aside go that shares none with the table. In formats whose snapshots aside are tables of their own,
+/// the folder is all of it.
+pub fn copy_folder(state: &TableState, id: impl Display) -> String {
+    format!("{}/{COPY}{id}", state.own_folder)
+}
+
+/// How the names of folders begin that [`copy_folder`] gives.
+pub const COPY: &str = "copy-";
 
 /// The schema of a state as the source's schema.
 pub fn table_schema(state: &TableState) -> Result<TableSchema> {

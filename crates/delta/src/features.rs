@@ -15,7 +15,11 @@ pub(crate) const TIMESTAMP_NTZ: &str = "timestampNtz";
 pub(crate) const TYPE_WIDENING: &str = "typeWidening";
 pub(crate) const GENERATED_COLUMNS: &str = "generatedColumns";
 pub(crate) const V2_CHECKPOINT: &str = "v2Checkpoint";
+pub(crate) const IN_COMMIT_TIMESTAMP: &str = "inCommitTimestamp";
 const COLUMN_MAPPING: &str = "columnMapping";
+
+pub(crate) const IN_COMMIT_TIMESTAMPS: &str = "delta.enableInCommitTimestamps";
+const CHANGE_DATA_FEED: &str = "delta.enableChangeDataFeed";
 
 /// Features of readers and writers, which both lists name.
 pub(crate) const READER_FEATURES: [&str; 3] = [DELETION_VECTORS, TIMESTAMP_NTZ, TYPE_WIDENING];
@@ -33,7 +37,7 @@ const WRITTEN: [&str; 12] = [
     "domainMetadata",
     GENERATED_COLUMNS,
     "identityColumns",
-    "inCommitTimestamp",
+    IN_COMMIT_TIMESTAMP,
     "invariants",
     TIMESTAMP_NTZ,
     TYPE_WIDENING,
@@ -125,12 +129,8 @@ pub(crate) fn ensure_writable(
     if let Some(feature) = named.into_iter().find(|feature| !is_known(feature)) {
         return Err(unwritable(feature));
     }
-    for (property, feature) in
-        [("delta.enableChangeDataFeed", "change data feed"), ("delta.enableInCommitTimestamps", "in-commit timestamps")]
-    {
-        if is_set(configuration, property) {
-            return Err(unwritable(feature).with("property", property));
-        }
+    if is_set(configuration, CHANGE_DATA_FEED) {
+        return Err(unwritable("change data feed").with("property", CHANGE_DATA_FEED));
     }
     if mapping != ColumnMapping::None {
         return Err(unwritable("column mapping").with("property", "delta.columnMapping.mode"));
@@ -180,6 +180,11 @@ pub(crate) fn column_mapping(protocol: &Protocol, configuration: &Configuration)
 /// Whether a commit may add deletion vectors.
 pub(crate) fn has_deletion_vectors(protocol: &Protocol, configuration: &Configuration) -> bool {
     protocol.supports(DELETION_VECTORS) && is_set(configuration, "delta.enableDeletionVectors")
+}
+
+/// Whether commits say in their own words when they were made.
+pub(crate) fn has_commit_times(protocol: &Protocol, configuration: &Configuration) -> bool {
+    protocol.supports(IN_COMMIT_TIMESTAMP) && is_set(configuration, IN_COMMIT_TIMESTAMPS)
 }
 
 fn unsupported(feature: &str) -> Error {

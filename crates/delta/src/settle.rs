@@ -20,7 +20,7 @@ use crate::log::{self, LogCommit};
 use crate::snapshot::Snapshot;
 use crate::state::{DeltaState, Head};
 use crate::table::DeltaTable;
-use crate::{checkpoint, features, totals};
+use crate::{checkpoint, features, history, totals};
 
 const ASIDE: &str = "TAG";
 
@@ -169,6 +169,8 @@ impl DeltaTable {
             actions.push(ledger::transaction(number, at_ms).into());
             Arc::new(ledger)
         };
+        let snapshot = &head.log.snapshot;
+        history::stamp(&mut actions, at_ms, &snapshot.protocol, &snapshot.table.raw);
         let slot = NewFile { location: self.log.commit_location(version), bytes: log::write_actions(&actions)?.into() };
         let log = head.log.clone().and(&[LogCommit { version, actions, modified_at_ms: None }])?;
         Ok(Prepared { base: head.version(), slot, head: Arc::new(Head::new(log, ledger)), aside: None })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{MATCH_COLUMNS, RowRules};
+use waterline_core::format::{KEYS, MATCH_COLUMNS, RowRules, parse_keys};
 use waterline_core::partition::{PartitionField, Transform};
 
 use crate::actions::{Metadata, Protocol};
@@ -14,8 +14,6 @@ use crate::rules::rules;
 use crate::schema::{self, ColumnMapping, DeltaField, DeltaSchema, Reader};
 use crate::statistics::field_id;
 
-/// Properties that hold what Delta has no place for.
-const KEYS: &str = "waterline.keys";
 const NAME_MAPPING: &str = "schema.name-mapping.default";
 /// What the engine goes by when it deletes rows.
 const MERGE_MODE: &str = "write.merge.mode";
@@ -63,8 +61,7 @@ impl TableMetadata {
         let partitions = raw.partition_columns.iter().map(|name| partition(name, &fields, &columns, mapping)).collect::<Result<_>>()?;
         let keys = match raw.configuration.get(KEYS).and_then(Option::as_deref) {
             None => Vec::new(),
-            Some(json) => serde_json::from_str(json)
-                .map_err(|e| Error::corrupt("a table property cannot be read").with("property", KEYS).caused_by(e))?,
+            Some(json) => parse_keys(json)?,
         };
         let indexed = raw.configuration.get(INDEXED_COLUMNS).and_then(Option::as_deref).and_then(|text| text.parse::<i64>().ok());
         // A negative number stands for all.
@@ -102,12 +99,6 @@ impl TableMetadata {
     pub(crate) fn with_fields(&self, fields: Vec<DeltaField>) -> Result<Metadata> {
         Ok(Metadata { schema_string: DeltaSchema { fields }.to_json()?, ..self.raw.clone() })
     }
-}
-
-/// The configuration that keeps the key.
-pub(crate) fn key_property(keys: &[String]) -> Result<(String, Option<String>)> {
-    let json = serde_json::to_string(keys).map_err(|e| Error::internal("a key cannot be written").caused_by(e))?;
-    Ok((KEYS.to_owned(), Some(json)))
 }
 
 fn visible(fields: &[DeltaField], mapping: ColumnMapping) -> Result<(SchemaRef, Vec<Column>)> {

@@ -52,7 +52,7 @@ fn resolved(text: &str) -> Result<Settings> {
 #[test]
 fn every_key_finds_its_place() {
     let settings = resolved(EVERYTHING).unwrap();
-    let CatalogSettings::Sql { name, uri, warehouse } = &settings.catalog else { panic!("another catalog") };
+    let CatalogSettings::Sql { name, uri, warehouse } = &settings.lake.catalog else { panic!("another catalog") };
     assert_eq!((name.as_str(), uri.expose(), warehouse.as_str()), ("waterline", "sqlite:/lake/catalog.db", "/lake/warehouse"));
     let shop = &settings.sources["shop"];
     assert_eq!(shop.paths, ["/lake/landing/pg.{table}"]);
@@ -131,7 +131,7 @@ fn a_password_is_not_shown() {
 #[test]
 fn the_command_line_names_another_catalog() {
     let file = || File::parse(EVERYTHING, Path::new("waterline.toml"), variables).unwrap();
-    let resolve = |uri: &str| Settings::resolve(file(), Some(uri), Path::new("/lake"), Path::new("/here")).unwrap().catalog;
+    let resolve = |uri: &str| Settings::resolve(file(), Some(uri), Path::new("/lake"), Path::new("/here")).unwrap().lake.catalog;
     assert!(
         matches!(resolve("sqlite:other.db"), CatalogSettings::Sql { uri, warehouse, .. } if uri.expose() == "sqlite:/here/other.db" && warehouse == "/lake/warehouse")
     );

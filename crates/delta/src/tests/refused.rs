@@ -26,7 +26,6 @@ fn unwritable() -> Vec<(Vec<Json>, &'static str)> {
         (writer("icebergCompatV2", &json!({})), "icebergCompatV2"),
         (writer("somethingOfTomorrow", &json!({})), "somethingOfTomorrow"),
         (writer("changeDataFeed", &json!({"delta.enableChangeDataFeed": "true"})), "change data feed"),
-        (writer("inCommitTimestamp", &json!({"delta.enableInCommitTimestamps": "true"})), "in-commit timestamps"),
         (column("delta.identity.start", json!(1)), "identity columns"),
         (column("CURRENT_DEFAULT", json!("1")), "column defaults"),
         (

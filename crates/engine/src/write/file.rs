@@ -36,8 +36,14 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    pub(super) fn create(env: &Env, state: &TableState, partition: Vec<Option<Value>>, row_group_rows: usize) -> Result<Self> {
-        let path = format!("{}/data/{}.parquet", state.location, env.ids.uuid());
+    pub(super) fn create(
+        env: &Env,
+        state: &TableState,
+        folder: &str,
+        partition: Vec<Option<Value>>,
+        row_group_rows: usize,
+    ) -> Result<Self> {
+        let path = format!("{folder}/{}.parquet", env.ids.uuid());
         let (store, at) = env.stores.resolve(&path)?;
         let stored = stored_schema(&state.schema);
         let writer = AsyncArrowWriter::try_new(BufWriter::new(store, at), stored.clone(), Some(properties(state, row_group_rows)))

@@ -26,6 +26,7 @@ const MAX_OPEN_FILES: usize = 64;
 pub struct DataWriter {
     env: Env,
     state: TableState,
+    folder: String,
     rules: Option<Rules>,
     target_file_size_bytes: u64,
     row_group_rows: usize,
@@ -39,6 +40,7 @@ impl DataWriter {
         Ok(Self {
             env: env.clone(),
             state: state.clone(),
+            folder: format!("{}/data", state.location),
             rules: Rules::of(state)?,
             target_file_size_bytes,
             row_group_rows: ROW_GROUP_ROWS,
@@ -86,6 +88,13 @@ impl DataWriter {
         self
     }
 
+    /// Files are written into this folder, as a URL, instead of the one that a table's files are in.
+    #[must_use]
+    pub(crate) fn with_folder(mut self, folder: String) -> Self {
+        self.folder = folder;
+        self
+    }
+
     /// Row groups have half as many rows as usual, for several writers at a time: each is kept in memory until it is whole.
     #[must_use]
     pub fn with_small_row_groups(mut self) -> Self {
@@ -105,7 +114,7 @@ impl DataWriter {
         let key = format!("{partition:?}");
         if !self.open.contains_key(&key) {
             self.close_largest_if_full().await?;
-            self.open.insert(key.clone(), OpenFile::create(&self.env, &self.state, partition, self.row_group_rows)?);
+            self.open.insert(key.clone(), OpenFile::create(&self.env, &self.state, &self.folder, partition, self.row_group_rows)?);
         }
         let Some(file) = self.open.get_mut(&key) else { return Ok(()) };
         file.write(rows).await?;

@@ -1,4 +1,4 @@
-"""What delta-rs made a table ask of its rows is asked of the rows that Waterline writes."""
+"""Tables of delta-rs are taken over wherever they are, and what they ask of their rows is asked of those that Waterline writes."""
 
 import json
 import subprocess
@@ -80,3 +80,30 @@ def test_a_constraint_that_is_not_understood_is_named(lake):
     land(lake, 1, id=2, name="two", n=1)
     said = refused(lake)
     assert "constraint odd" in said and "operator" in said, said
+
+
+@pytest.mark.parametrize("url", ["{folder}", "file://{folder}"])
+def test_a_table_anywhere_is_taken_over_and_merged_into(tmp_path, url):
+    """Read, history, tags and merges, with a key that the table of another writer does not have."""
+    lake, table = Lake(tmp_path / "lake"), tmp_path / "else where" / "items"
+    rows = [{"id": number, "name": f"row {number}", "n": number} for number in range(5)]
+    write_deltalake(table, pa.Table.from_pylist(rows, COLUMNS))
+    lake.folder.mkdir()
+    lake.run("init", ".")
+    (lake.folder / "landing").mkdir()
+    location = f'[tables."shop.items"]\nlocation = "{url.format(folder=table)}/"\n'
+    with (lake.folder / "waterline.toml").open("a") as file:
+        file.write(SOURCE + location)
+    assert_same(lake.query("select * from shop.items"), rows, ("id",))
+    assert len(json.loads(lake.run("history", "shop.items", "--output", "json"))) == 1
+    lake.run("load", "shop.items", "--adopt", "--at", "2025-11-12T00:00:00Z")
+    land(lake, 1, id=2, n=77)
+    land(lake, 2, id=9, name="nine", n=9)
+    lake.run("merge")
+    wanted = [row | ({"n": 77} if row["id"] == 2 else {}) for row in rows] + [{"id": 9, "name": "nine", "n": 9}]
+    assert_same(lake.query("select * from shop.items"), wanted, ("id",))
+    found = QueryBuilder().register("found", DeltaTable(table)).execute("select * from found")
+    assert_same(plain(pa.table(found.read_all())), wanted, ("id",))
+    lake.run("tag", "create", "start", "--as-of", "2025-11-12T00:30:00Z", "--allow-incomplete", "shop.items")
+    assert_same(lake.query("select * from shop.items", "--snapshot", "start"), rows, ("id",))
+    assert not (lake.folder / "warehouse" / "shop" / "items").exists()

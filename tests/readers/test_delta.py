@@ -85,7 +85,7 @@ def test_a_tagged_moment_is_what_the_database_held_then(reader, delta_lake):
     if not any(row["tag"] == "backtest" for row in listed):
         lake.run("tag", "create", "backtest", "--as-of", tpcc.MOMENTS[2], "tpcc.customer", "tpcc.stock")
     for table in ("customer", "stock"):
-        (snapshot,) = [row["snapshot_id"] for row in json.loads(lake.run("tag", "list", "--output", "json")) if row["table"] == f"tpcc.{table}"]
+        (snapshot,) = [row["snapshot_id"] for row in json.loads(lake.run("tag", "list", "--output", "json")) if (row["tag"], row["table"]) == ("backtest", f"tpcc.{table}")]
         (clone,) = (folder(lake, table) / "_waterline").glob(f"{snapshot:020}-*")
         if clone.is_dir():
             assert_same(declared(reader.read(clone)), tpcc.TABLES[table].dump(2), tpcc.TABLES[table].keys)

@@ -15,7 +15,7 @@ use crate::log::LogCommit;
 const OURS: &str = "waterline";
 
 /// One commit of the log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Event {
     pub(crate) version: i64,
     /// Above that of every earlier commit.

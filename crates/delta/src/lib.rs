@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `actions` | the actions of the log, as commit files and checkpoints hold them |
 //! | `log`, `checkpoint`, `replay`, `snapshot`, `scan` | from the files of the log to a version of the table and its files |
-//! | `history` | what each version did, and when |
+//! | `history`, `past` | what each version did, and when |
 //! | `schema`, `partition`, `statistics`, `rules`, `table_metadata` | from Delta's words to the seam's, and back |
 //! | `features` | what is read and written; everything else is refused by name |
 //! | `vector`, `z85`, `paths` | deletion vectors, and how the log names files |
@@ -25,6 +25,7 @@ mod history;
 mod ledger;
 mod log;
 mod partition;
+mod past;
 mod paths;
 mod replay;
 mod rules;

@@ -20,7 +20,7 @@ use crate::log::{self, LogCommit};
 use crate::snapshot::Snapshot;
 use crate::state::{DeltaState, Head};
 use crate::table::DeltaTable;
-use crate::{checkpoint, features, history, totals};
+use crate::{checkpoint, features, history, past, totals};
 
 const ASIDE: &str = "TAG";
 
@@ -254,7 +254,11 @@ impl DeltaTable {
         if !snapshot.wants_checkpoint() {
             return;
         }
-        if let Err(error) = checkpoint::save(&self.log, snapshot, self.env.clock.now_ms()).await {
+        let saved = match checkpoint::save(&self.log, snapshot, self.env.clock.now_ms()).await {
+            Ok(()) => past::keep(&self.log, &head.log.events).await,
+            failed => failed,
+        };
+        if let Err(error) = saved {
             tracing::warn!(%error, table = %self.log.root, "a checkpoint could not be written; a later commit tries again");
         }
     }

@@ -212,7 +212,13 @@ async fn rule_12_a_moment_that_is_tagged_is_never_a_base() {
     table.take(&[create(10, 1, "ten", "x")]).await;
     let first = table.mirror().await.version;
     table.take(&[update(20, 1, "twenty", "x"), update(30, 1, "thirty", "x")]).await;
-    let request = TagRequest { name: "backtest".into(), tables: [Table::name()].into(), cut: at(20), files: TagFiles::Shared, limits: Limits::default() };
+    let request = TagRequest {
+        name: "backtest".into(),
+        tables: [Table::name()].into(),
+        cut: at(20),
+        files: TagFiles::Shared,
+        limits: Limits::default(),
+    };
     tags::create(&table.lake, &request).await.unwrap();
     let tag = table.mirror().await.refs["backtest"].version;
     assert_ne!(Some(tag), first);

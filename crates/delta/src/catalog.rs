@@ -32,7 +32,13 @@ impl DeltaCatalog {
     /// `warehouse` is a path or a URL.
     pub fn new(warehouse: &str, env: Env) -> Result<Self> {
         let probe = Arc::new(Probe::new(env.clone(), Commits::ByCreate));
-        Ok(Self { warehouse: location::of_warehouse(warehouse)?, located: BTreeMap::new(), files: Files::new(env.stores.clone()), env, probe })
+        Ok(Self {
+            warehouse: location::of_warehouse(warehouse)?,
+            located: BTreeMap::new(),
+            files: Files::new(env.stores.clone()),
+            env,
+            probe,
+        })
     }
 
     /// Tables that are not in the warehouse, by path or URL of their folders.

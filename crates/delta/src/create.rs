@@ -14,12 +14,12 @@ use crate::evolve::{ensure_names_differ, protocol_for};
 use crate::features::{self, DELETION_VECTORS, GENERATED_COLUMNS, IN_COMMIT_TIMESTAMP, IN_COMMIT_TIMESTAMPS, TYPE_WIDENING};
 use crate::history::{self, commit_info};
 use crate::ledger::Ledger;
+use crate::partition;
 use crate::replay::Replayed;
 use crate::rules::GENERATION;
 use crate::schema::{self, DeltaField, DeltaSchema};
 use crate::snapshot::Snapshot;
 use crate::state::Head;
-use crate::partition;
 
 const VECTORS: &str = "delta.enableDeletionVectors";
 const WIDENING: &str = "delta.enableTypeWidening";

@@ -75,7 +75,9 @@ impl TableSettings {
         let location = section.location.map(|location| absolute(location.trim_end_matches('/'), folder)).transpose()?;
         let table_format = match (section.table_format.map(TableFormatKind::from), &location) {
             (Some(TableFormatKind::Iceberg), Some(_)) => {
-                return Err(Error::usage("the catalog says where an Iceberg table is; only a Delta table has a location").with("key", "location"));
+                return Err(
+                    Error::usage("the catalog says where an Iceberg table is; only a Delta table has a location").with("key", "location")
+                );
             }
             (None, Some(_)) => Some(TableFormatKind::Delta),
             (format, _) => format,

@@ -123,6 +123,18 @@ fn what_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn a_table_with_a_location_is_of_delta_and_no_other() {
+    let catalog = "[catalog]\ntype = \"filesystem\"\n";
+    let settings =
+        resolved(&format!("{catalog}[tables.\"a.b\"]\nlocation = \"else/b/\"\n[tables.\"a.c\"]\nlocation = \"s3://x/c/\"\n")).unwrap();
+    let found: Vec<(String, &str)> = settings.lake.locations.iter().map(|(name, at)| (name.to_string(), at.as_str())).collect();
+    assert_eq!(found, [("a.b".to_owned(), "/lake/else/b"), ("a.c".to_owned(), "s3://x/c")]);
+    assert_eq!(settings.table(&"a.b".parse().unwrap()).table_format, Some(TableFormatKind::Delta));
+    assert!(refused("[tables.\"a.b\"]\nlocation = \"x\"\ntable_format = \"iceberg\"\n").contains("location"));
+    assert!(refused("[tables.\"a.b\"]\nlocation = \"x\"\n[tables.\"a.c\"]\nlocation = \"x/\"\n").contains("same location"));
+}
+
+#[test]
 fn a_password_is_not_shown() {
     let settings = resolved("[catalog]\ntype = \"sql\"\nuri = \"postgres://u:hunter2@h/d\"\n").unwrap();
     assert!(!format!("{settings:?}").contains("hunter2"));

@@ -210,6 +210,8 @@ async fn what_old_commits_did_is_kept_in_few_files() {
     put(&table.world, &commit, text.replace(&format!(r#""{key}":"1""#), &format!(r#""{key}":"77""#))).await;
     let changed = table.opened_anew().await.head().await.history;
     assert_eq!(changed[6].summary[key], "77");
-    let others = |history: &[waterline_core::format::VersionInfo]| history.iter().enumerate().filter(|(at, _)| *at != 6).map(|(_, info)| info.clone()).collect::<Vec<_>>();
+    let others = |history: &[waterline_core::format::VersionInfo]| {
+        history.iter().enumerate().filter(|(at, _)| *at != 6).map(|(_, info)| info.clone()).collect::<Vec<_>>()
+    };
     assert_eq!(others(&changed), others(&kept));
 }

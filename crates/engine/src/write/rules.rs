@@ -35,7 +35,8 @@ impl Rules {
             return Ok(None);
         }
         let schema = &state.schema;
-        let understand = Understanding { schema, columns: DFSchema::try_from(schema.clone()).map_err(planning)?, session: SessionContext::new() };
+        let understand =
+            Understanding { schema, columns: DFSchema::try_from(schema.clone()).map_err(planning)?, session: SessionContext::new() };
         Ok(Some(Self {
             schema: schema.clone(),
             unmade: nullable(schema, generated),
@@ -73,7 +74,8 @@ impl Rules {
         if held == rows.num_rows() {
             return Ok(());
         }
-        let why = "rows of the source break a constraint of the table, which stays as it is; mend them in the source, or drop the constraint";
+        let why =
+            "rows of the source break a constraint of the table, which stays as it is; mend them in the source, or drop the constraint";
         Err(Error::new(ErrorKind::BadInput, why)
             .with("constraint", &rule.name)
             .with("condition", &rule.condition)

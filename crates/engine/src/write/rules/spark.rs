@@ -93,7 +93,9 @@ impl Reader<'_> {
             Sql::IsNotTrue(inner) => Ok(bool(self.condition(inner)?.is_not_true())),
             Sql::IsNotFalse(inner) => Ok(bool(self.condition(inner)?.is_not_false())),
             Sql::UnaryOp { op: UnaryOperator::Not, expr } => Ok(bool(!self.condition(expr)?)),
-            Sql::UnaryOp { op: UnaryOperator::Minus, expr } => self.number(expr).map(|n| Typed { expr: Expr::Negative(Box::new(n.expr)), ..n }),
+            Sql::UnaryOp { op: UnaryOperator::Minus, expr } => {
+                self.number(expr).map(|n| Typed { expr: Expr::Negative(Box::new(n.expr)), ..n })
+            }
             Sql::UnaryOp { op: UnaryOperator::Plus, expr } => self.number(expr),
             Sql::BinaryOp { left, op, right } => self.binary(left, op, right),
             Sql::Between { expr, negated, low, high } => {

@@ -115,12 +115,7 @@ pub(crate) fn ensure_readable(protocol: &Protocol) -> Result<()> {
 }
 
 /// Fails for a table that we cannot write as its features ask, before anything is written.
-pub(crate) fn ensure_writable(
-    protocol: &Protocol,
-    configuration: &Configuration,
-    mapping: ColumnMapping,
-    columns: &[DeltaField],
-) -> Result<()> {
+pub(crate) fn ensure_writable(protocol: &Protocol, configuration: &Configuration, columns: &[DeltaField]) -> Result<()> {
     if protocol.min_writer_version > WRITER_WITH_FEATURES {
         return Err(unwritable("writer version").with("version", protocol.min_writer_version));
     }
@@ -131,9 +126,6 @@ pub(crate) fn ensure_writable(
     }
     if is_set(configuration, CHANGE_DATA_FEED) {
         return Err(unwritable("change data feed").with("property", CHANGE_DATA_FEED));
-    }
-    if mapping != ColumnMapping::None {
-        return Err(unwritable("column mapping").with("property", "delta.columnMapping.mode"));
     }
     columns.iter().try_for_each(|column| ensure_column_writable(column).map_err(|e| e.with("column", &column.name)))
 }

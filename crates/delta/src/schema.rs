@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, TimeUnit};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{AS_INTEGER, FIELD_ID, STORED_AS};
+use waterline_core::format::{AS_INTEGER, FIELD_ID, STORED_AS, STORED_NAME};
 use waterline_core::partition::PartitionField;
 use waterline_core::schema::{timestamp_local, timestamp_utc};
 use xxhash_rust::xxh3::xxh3_64;
@@ -142,7 +142,12 @@ impl Reader {
         };
         let times = Times { all: field.metadata.get(TIMES), at: String::new() };
         let data_type = self.data_type(&field.data_type, &path, &times).map_err(|e| e.with("column", &path))?;
-        Ok(new_arrow_field(&field.name, data_type, field.nullable, id))
+        let mut arrow = new_arrow_field(&field.name, data_type, field.nullable, id);
+        let physical = field.physical_name(self.mapping);
+        if physical != field.name {
+            arrow.metadata_mut().insert(STORED_NAME.to_owned(), physical.to_owned());
+        }
+        Ok(arrow)
     }
 
     fn data_type(&mut self, data_type: &DeltaType, path: &str, times: &Times<'_>) -> Result<DataType> {

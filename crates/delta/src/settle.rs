@@ -277,7 +277,7 @@ impl Snapshot {
 
     /// Fails for a table that is read only.
     pub(crate) fn ensure_writable(&self) -> Result<()> {
-        features::ensure_writable(&self.protocol, &self.table.raw.configuration, self.table.mapping, &self.table.fields)
+        features::ensure_writable(&self.protocol, &self.table.raw.configuration, &self.table.fields)
             .map_err(|e| e.with("table", &self.root))
     }
 }

@@ -15,10 +15,6 @@ fn unwritable() -> Vec<(Vec<Json>, &'static str)> {
         let fields = json!([field("id", "long", &json!({key: value})), field("name", "string", &json!({}))]);
         vec![plain_protocol(), metadata(&fields, &[], &json!({}))]
     };
-    let mapped = json!([
-        field("id", "long", &json!({"delta.columnMapping.id": 1, "delta.columnMapping.physicalName": "col-1"})),
-        field("name", "string", &json!({"delta.columnMapping.id": 2, "delta.columnMapping.physicalName": "col-2"})),
-    ]);
     let short = json!([field("id", "short", &json!({})), field("name", "string", &json!({}))]);
     vec![
         (writer("rowTracking", &json!({})), "rowTracking"),
@@ -28,10 +24,6 @@ fn unwritable() -> Vec<(Vec<Json>, &'static str)> {
         (writer("changeDataFeed", &json!({"delta.enableChangeDataFeed": "true"})), "change data feed"),
         (column("delta.identity.start", json!(1)), "identity columns"),
         (column("CURRENT_DEFAULT", json!("1")), "column defaults"),
-        (
-            vec![protocol(&["columnMapping"], &["columnMapping"]), metadata(&mapped, &[], &json!({"delta.columnMapping.mode": "name"}))],
-            "column mapping",
-        ),
         (vec![plain_protocol(), metadata(&short, &[], &json!({}))], "short"),
         (
             vec![json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 8}}), metadata(&id_and_name(), &[], &json!({}))],

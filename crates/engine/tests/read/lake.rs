@@ -98,7 +98,6 @@ impl Lake {
             deleted_rows: Some(0),
             equality_deletes: Vec::new(),
             lineage: None,
-            rules: Arc::default(),
             inner: Arc::new(()),
         });
         self.files.last_mut().unwrap()

@@ -132,7 +132,9 @@ def test_what_is_written_to_is_read_back_by_its_own_writer(lake, tables, sail, t
     wanted = [row(number) | ({"na me": "new / name"} if number == 2 else {}) for number in range(5)]
     folder = lake.folder / "warehouse" / "shop" / table
     sail.session.sql(f"insert into {table} values ({', '.join(literal(value) for value in row(9).values())})").collect()
-    for engine in (sail, DELTA_ENGINES["duckdb"](), DELTA_ENGINES["delta-rs"]()):
+    # DuckDB has null for partition values of mapped columns, also in the files of Sail.
+    others = ["delta-rs"] if table == "mapped_by_name" else ["delta-rs", "duckdb"]
+    for engine in (sail, *(DELTA_ENGINES[name]() for name in others)):
         assert_same(engine.read(folder).to_pylist(), wanted + [row(9)], ("id",))
     assert_same(typed(lake.query(f"select * from shop.{table}")), wanted + [row(9)], ("id",))
 

@@ -29,11 +29,11 @@ pub const MATCH_COLUMNS: &str = "waterline:match_columns";
 
 /// Metadata of a field whose values data files hold in another type, for a format that lacks the field's: [`AS_INTEGER`].
 pub const STORED_AS: &str = "waterline:stored_as";
-
-/// Metadata of a column that has another name in data files.
-pub const STORED_NAME: &str = "waterline:stored_name";
 /// Times of day as microseconds since midnight.
 pub const AS_INTEGER: &str = "integer";
+
+/// Metadata of a field that has another name in data files.
+pub const STORED_NAME: &str = "waterline:stored_name";
 
 /// Property of a [`TableDefinition`] that chooses the table format where a catalog has several. Not kept.
 pub const TABLE_FORMAT: &str = "table-format";

@@ -27,7 +27,7 @@ use waterline_engine::load::adopt_table;
 use waterline_engine::merge::{Pair, catch_up};
 use waterline_engine::read::{ReadAt, SessionOptions, query, session};
 use waterline_engine::tables::{TableSettings, open_or_create_pair};
-use waterline_engine::tags::{self, TagRequest};
+use waterline_engine::tags::{self, TagFiles, TagRequest};
 use waterline_testkit::batch::sorted_rows;
 use waterline_testkit::cell::{Cell, Row, row};
 use waterline_testkit::columns::to_rows;
@@ -258,7 +258,13 @@ async fn rule_12_a_moment_that_is_tagged_is_never_a_base() {
     table.take(&[create(10, 1, "ten", "x")]).await;
     let first = table.mirror().await.version;
     table.take(&[update(20, 1, "twenty", "x"), update(30, 1, "thirty", "x")]).await;
-    let request = TagRequest { name: "backtest".into(), tables: [Table::name()].into(), cut: at(20), limits: Limits::default() };
+    let request = TagRequest {
+        name: "backtest".into(),
+        tables: [Table::name()].into(),
+        cut: at(20),
+        files: TagFiles::Shared,
+        limits: Limits::default(),
+    };
     tags::create(&table.lake, &request).await.unwrap();
     let tag = table.mirror().await.refs["backtest"].version;
     assert_ne!(Some(tag), first);

@@ -19,7 +19,7 @@ use crate::settings::request::CompactRequest;
 pub(crate) async fn run(context: &mut Context<'_>, args: &CompactArgs) -> Result<(), Failure> {
     let settings = context.settings()?;
     let CompactRequest { table, request } = CompactRequest::resolve(args, &settings)?;
-    let lake = open_lake(&settings.catalog, &context.env).await?;
+    let lake = open_lake(&settings.lake, &context.env).await?;
     let tables = plan(&lake, &table, &request).await?;
     if args.dry_run {
         for planned in &tables {

@@ -70,6 +70,7 @@ impl Table {
             properties: self.properties.clone(),
             history: Arc::new(self.history.clone()),
             refs: self.refs.clone(),
+            rules: Arc::default(),
             inner: Arc::new(()),
         }
     }

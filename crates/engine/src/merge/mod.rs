@@ -85,7 +85,7 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
     while lost < MAX_ATTEMPTS {
         let base = pair.mirror.head().await?;
         let Some(record) = mirror_record(&pair.mirror, &base)? else {
-            baseline::adopt(lake, &pair.mirror, &base, None).await?;
+            baseline::adopt(lake, &pair.mirror, &base, None, &[]).await?;
             lost += 1;
             continue;
         };

@@ -311,6 +311,45 @@ async fn rule_21_nothing_is_trimmed_above_the_watermark() {
 }
 
 #[tokio::test]
+async fn rule_22_what_a_trim_kept_outlives_a_rollback_to_before_it() {
+    let mut table = short().await;
+    let good = table.mirror().await.version.unwrap();
+    let mut before = Vec::new();
+    for second in [midnight(3), midnight(4), 6 * 24 * HOUR] {
+        before.push((second, rows_at(&table, at(second)).await));
+    }
+    table.take(&[update(midnight(4) + 1, 2, "bad", "x")]).await;
+    trimmed(&table, policy(Keep::Forever), Action::Do).await;
+    taken_back(&table, Goal::Snapshot(good), Events::Dropped).await.unwrap();
+    table.run().await;
+    for (second, rows) in before {
+        assert_eq!(rows_at(&table, at(second)).await, rows, "{second}");
+    }
+    assert_eq!(table.record().await.baseline.at_us, Some(seconds(midnight(3))));
+    table.take(&[create(midnight(4) - 5, 50, "late", "x")]).await;
+    assert_eq!(table.rows().await, ["1 after x", "2 two x", "50 late x"]);
+}
+
+#[tokio::test]
+async fn rule_22_a_trim_onto_a_dump_is_not_taken_back_with_the_dump() {
+    let mut table = Table::new();
+    table.world.clock.set_us(seconds(6 * 24 * HOUR));
+    table.load("id,a,b\n1,dumped,x\n", moment(0)).await;
+    table.take(&[update(HOUR, 1, "early", "x")]).await;
+    let before = table.mirror().await.version.unwrap();
+    table.load("id,a,b\n1,other,x\n", moment(midnight(3) - 5)).await;
+    table.take(&[create(midnight(4), 2, "after", "x")]).await;
+    table.job(Mode::Merge, Some(seconds(6 * 24 * HOUR))).await.unwrap();
+    trimmed(&table, policy(Keep::Forever), Action::Do).await;
+    let rows = table.rows().await;
+    let request = RollbackRequest { goal: Goal::Snapshot(before), events: Events::Dropped, action: Action::Do };
+    let error = roll_back(&table.lake, &Table::name(), &request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotAnswerable);
+    assert!(error.to_string().contains("onto a dump"), "{error}");
+    assert_eq!(table.rows().await, rows);
+}
+
+#[tokio::test]
 async fn rule_21_a_trim_that_dies_anywhere_is_ended_by_the_next_merge_or_was_none() {
     let retention = policy(Keep::Forever);
     let undisturbed = short().await;

@@ -287,7 +287,9 @@ fn epochs(mirror: &TableState, header: &LogHeader, past: &Past) -> Result<Vec<Op
     baselines.sort_by_key(|info| info.committed_at_ms);
     let mut epochs = Vec::new();
     for info in baselines {
-        let counts = |record: &Record| record.kind == Kind::Baseline && !past.rollbacks.take_back(info, record);
+        // What a trim kept cannot be made again.
+        let is_kept = |record: &Record| record.baseline.anchor.as_deref().is_some_and(is_kept_tag);
+        let counts = |record: &Record| record.kind == Kind::Baseline && (is_kept(record) || !past.rollbacks.take_back(info, record));
         let Some(record) = own_record(info)?.filter(counts) else { continue };
         let from_us = record.baseline.until_us.or(record.baseline.at_us);
         epochs.push(Opened { epoch: Epoch { baseline: record.baseline, version: Some(info.version) }, from_us });

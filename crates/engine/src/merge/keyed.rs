@@ -167,7 +167,7 @@ impl Change {
     }
 
     /// The located rows of the wanted keys go.
-    fn touch(&mut self, located: Located, wanted: impl Fn(KeyId) -> bool) {
+    pub(super) fn touch(&mut self, located: Located, wanted: impl Fn(KeyId) -> bool) {
         let mut gone = vec![RoaringTreemap::new(); located.files.len()];
         for (_, at) in located.rows.iter().filter(|(key, _)| wanted(**key)) {
             gone[at.file].insert(at.position);

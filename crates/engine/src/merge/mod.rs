@@ -5,6 +5,7 @@ pub(crate) mod baseline;
 mod events;
 mod keyed;
 mod refold;
+mod relocate;
 mod rewrite;
 pub(crate) mod rollback;
 
@@ -206,11 +207,28 @@ impl<'a> Fold<'a> {
     }
 
     async fn run(&self, counts: &mut MergeCounts) -> Result<Attempt> {
-        let change = if self.schema.keys().is_empty() {
+        let mut change = if self.schema.keys().is_empty() {
             self.append(&mut counts.stages).await?
         } else {
             self.merge_keyed(&mut counts.stages).await?
         };
+        let mut base = self.base.clone();
+        for _ in 0..MAX_ATTEMPTS {
+            base = match self.commit(&base, &change, counts).await? {
+                Attempt::Committed(state) => return Ok(Attempt::Committed(state)),
+                Attempt::Lost(state) => state,
+            };
+            let started = self.lake.env.clock.now_us();
+            let is_relocated = self.relocate(&mut change, &base).await?;
+            counts.stages.locate += self.since(started);
+            if !is_relocated {
+                break;
+            }
+        }
+        Ok(Attempt::Lost(base))
+    }
+
+    async fn commit(&self, base: &TableState, change: &Change, counts: &mut MergeCounts) -> Result<Attempt> {
         let started = self.lake.env.clock.now_us();
         let record = self.next_record()?.to_json()?;
         let deletes = !change.touched.is_empty() || change.remove != Removal::Nothing;
@@ -222,11 +240,11 @@ impl<'a> Fold<'a> {
             properties: BTreeMap::from([(RECORD.to_owned(), record)]),
             tags: Vec::new(),
             now_ms: self.lake.env.clock.now_ms(),
-            add: change.add,
-            delete_rows: change.touched.into_iter().map(|(path, touched)| (path, touched.rows)).collect(),
-            remove: change.remove,
+            add: change.add.clone(),
+            delete_rows: change.touched.iter().map(|(path, touched)| (path.clone(), touched.rows.clone())).collect(),
+            remove: change.remove.clone(),
         };
-        let attempt = attempt(&self.pair.mirror, &self.base, &commit).await?;
+        let attempt = attempt(&self.pair.mirror, base, &commit).await?;
         counts.stages.commit += self.since(started);
         if let Attempt::Committed(_) = attempt {
             counts.commits += 1;

@@ -80,6 +80,8 @@ fn a_tag_holds_every_table_as_it_was() {
         assert_eq!(rows(&shell, "orders", Some("start")), ["1,new", "2,new", "3,new"]);
         create(&shell, "end", 40, &["shop.orders"]);
         assert_eq!(rows(&shell, "orders", Some("end")), ["1,paid", "3,paid", "4,new"]);
+        shell.run(&["tag", "create", "copy", "--copy", "--as-of", &moment(20), "shop.orders"]);
+        assert_eq!(rows(&shell, "orders", Some("copy")), ["1,paid", "3,late"]);
         // The table itself did not move, and nothing is made of a tagged moment.
         assert_eq!(rows(&shell, "orders", None), newest);
         land(&shell, 3, "orders", &[change("orders", "u", 12, 1, "late")]);

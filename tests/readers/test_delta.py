@@ -85,11 +85,28 @@ def test_a_tagged_moment_is_what_the_database_held_then(reader, delta_lake):
     if not any(row["tag"] == "backtest" for row in listed):
         lake.run("tag", "create", "backtest", "--as-of", tpcc.MOMENTS[2], "tpcc.customer", "tpcc.stock")
     for table in ("customer", "stock"):
-        (snapshot,) = [row["snapshot_id"] for row in json.loads(lake.run("tag", "list", "--output", "json")) if row["table"] == f"tpcc.{table}"]
+        (snapshot,) = [row["snapshot_id"] for row in json.loads(lake.run("tag", "list", "--output", "json")) if (row["tag"], row["table"]) == ("backtest", f"tpcc.{table}")]
         (clone,) = (folder(lake, table) / "_waterline").glob(f"{snapshot:020}-*")
         if clone.is_dir():
             assert_same(declared(reader.read(clone)), tpcc.TABLES[table].dump(2), tpcc.TABLES[table].keys)
         assert_same(rows_of(lake, table, "--snapshot", str(snapshot)), tpcc.TABLES[table].dump(2), tpcc.TABLES[table].keys)
+
+
+@pytest.fixture(scope="session")
+def copies(delta_lake):
+    """Folders of the copies of a moment, by table."""
+    words = ["tag", "create", "copied", "--copy", "--as-of", tpcc.MOMENTS[2], "tpcc.customer", "tpcc.orders"]
+    rows = json.loads(delta_lake.run(*words, "--output", "json"))
+    return {row["table"].removeprefix("tpcc."): Path(row["metadata"].removeprefix("file://")) for row in rows}
+
+
+def test_a_copied_moment_is_read_by_all(reader, delta_lake, copies):
+    """One table has rows in its base and in later files, and is partitioned; the other by a transform."""
+    for table, copy in copies.items():
+        assert_same(declared(reader.read(copy)), tpcc.TABLES[table].dump(2), tpcc.TABLES[table].keys)
+        named = {entry["add"]["path"] for entry in map(json.loads, (copy / "_delta_log" / f"{0:020}.json").read_text().splitlines()) if "add" in entry}
+        assert named == {file.name for file in copy.glob("*.parquet")}
+        assert_same(rows_of(delta_lake, table, "--snapshot", "copied"), tpcc.TABLES[table].dump(2), tpcc.TABLES[table].keys)
 
 
 def test_merges_beside_optimize_lose_no_row_and_double_none(tmp_path):

@@ -107,6 +107,24 @@ def _renamed(row: dict, note: str | None) -> dict:
     return {"id": row["id"], "region": row["region"], "total": row["amount"], "at": row["at"], "note": note}
 
 
+def test_a_table_without_a_key_is_taken_over_with_one(catalog, tmp_path):
+    table = catalog.create_table("shop.items", Schema(NestedField(1, "id", LongType()), NestedField(2, "name", StringType())))
+    rows = [{"id": number, "name": f"row {number}"} for number in range(5)]
+    append(table, rows)
+    (tmp_path / "waterline.toml").write_text(
+        '[catalog]\ntype = "sql"\nuri = "sqlite:foreign.db"\n[sources.pg]\npath = "landing/"\nformat = "plain-json"\n'
+        'tables = ["shop.*"]\nsequence_by = "updated_at"\n'
+    )
+    (tmp_path / "landing").mkdir()
+    event = {"op": "u", "updated_at": "2025-11-12T01:00:00Z", "table": "shop.items", "record": {"id": 2, "name": "two"}}
+    (tmp_path / "landing" / "1.jsonl").write_text(json.dumps(event) + "\n")
+    waterline("load", "shop.items", "--adopt", "--keys", "id", "--at", "2025-11-12T00:00:00Z", folder=tmp_path)
+    waterline("merge", folder=tmp_path)
+    table.refresh()
+    wanted = [row | ({"name": "two"} if row["id"] == 2 else {}) for row in rows]
+    assert_same(plain(table.scan().to_arrow()), wanted, KEYS)
+
+
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse", "sail"], indirect=True)
 def test_a_table_with_equality_deletes(catalog, tmp_path, engine):
     table = catalog.create_table("shop.orders", SCHEMA, properties={"format-version": "2"})

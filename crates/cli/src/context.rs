@@ -31,7 +31,7 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) async fn catalog(&self) -> Result<std::sync::Arc<dyn Catalog>> {
-        open_catalog(&self.settings()?.catalog, &self.env).await
+        open_catalog(&self.settings()?.lake, &self.env).await
     }
 
     /// The newest state of a table that must exist.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch, StructArray, new_null_array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 
 use crate::error::{Error, Result};
 
@@ -18,6 +18,11 @@ pub fn conform_batch(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBat
             None => Ok(new_null_array(field.data_type(), rows.num_rows())),
         })
         .collect::<Result<Vec<_>>>()?;
+    let is_lacking = |(field, column): &(&FieldRef, &ArrayRef)| !field.is_nullable() && column.null_count() > 0;
+    if let Some((field, _)) = schema.fields().iter().zip(&columns).find(is_lacking) {
+        let problem = "a row has null in a column that may not be null; nothing was written";
+        return Err(Error::bad_input(problem).with("column", field.name()));
+    }
     RecordBatch::try_new(schema.clone(), columns).map_err(|e| Error::bad_input("rows do not fit the table's schema").caused_by(e))
 }
 

@@ -6,7 +6,7 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 use std::sync::Arc;
 
 use arrow::datatypes::{Fields, SchemaRef};
@@ -31,6 +31,9 @@ pub const MATCH_COLUMNS: &str = "waterline:match_columns";
 pub const STORED_AS: &str = "waterline:stored_as";
 /// Times of day as microseconds since midnight.
 pub const AS_INTEGER: &str = "integer";
+
+/// Metadata of a field that has another name in data files.
+pub const STORED_NAME: &str = "waterline:stored_name";
 
 /// Property of a [`TableDefinition`] that chooses the table format where a catalog has several. Not kept.
 pub const TABLE_FORMAT: &str = "table-format";
@@ -214,6 +217,8 @@ pub struct TableState {
     /// Every snapshot that the table still has, oldest first by commit time.
     pub history: Arc<Vec<VersionInfo>>,
     pub refs: BTreeMap<String, Ref>,
+    /// Of the newest metadata, whatever the version.
+    pub rules: Arc<RowRules>,
     /// The format's own view of the table.
     pub inner: Arc<dyn Any + Send + Sync>,
 }
@@ -236,6 +241,34 @@ impl TableState {
             self.history[..*at].iter().rposition(|info| info.version == parent).or_else(|| place(parent))
         };
         std::iter::successors(self.version.and_then(place), parent).map(|at| &self.history[at])
+    }
+}
+
+/// What rows must be beyond their types. Formats know the rules and do not look at rows: whoever writes some sees to them.
+/// Expressions are SQL in Spark's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowRules {
+    pub constraints: Vec<Constraint>,
+    pub generated: Vec<GeneratedColumn>,
+}
+
+/// A condition that must be true of each row: false and null are not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Constraint {
+    pub name: String,
+    pub condition: String,
+}
+
+/// A column whose value is made of the others of its row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GeneratedColumn {
+    pub column: String,
+    pub expression: String,
+}
+
+impl RowRules {
+    pub fn is_empty(&self) -> bool {
+        self.constraints.is_empty() && self.generated.is_empty()
     }
 }
 
@@ -448,6 +481,28 @@ pub enum CommitOutcome {
     /// It may or may not have landed; call [`TableFormat::settle`].
     Unknown(String),
 }
+
+/// Property with the names of the key's columns, where a format's metadata have no place for them, or another writer's have none.
+pub const KEYS: &str = "waterline.keys";
+
+/// [`KEYS`] and its value.
+pub fn key_property(keys: &[String]) -> Result<(String, String)> {
+    let json = serde_json::to_string(keys).map_err(|e| Error::internal("a key cannot be written").caused_by(e))?;
+    Ok((KEYS.to_owned(), json))
+}
+
+pub fn parse_keys(json: &str) -> Result<Vec<String>> {
+    serde_json::from_str(json).map_err(|e| Error::corrupt("a table property cannot be read").with("property", KEYS).caused_by(e))
+}
+
+/// Where the files of a commit aside go that shares none with the table. In formats whose snapshots aside are tables of their own,
+/// the folder is all of it.
+pub fn copy_folder(state: &TableState, id: impl Display) -> String {
+    format!("{}/{COPY}{id}", state.own_folder)
+}
+
+/// How the names of folders begin that [`copy_folder`] gives.
+pub const COPY: &str = "copy-";
 
 /// The schema of a state as the source's schema.
 pub fn table_schema(state: &TableState) -> Result<TableSchema> {

@@ -1,17 +1,17 @@
 //! Snapshots beside the main branch. Each is a Delta table of its own with one version, a shallow clone: its log names the files of
 //! the table by paths that lead back into it, so that it moves with the table. delta-rs and DuckDB open it; readers that know
-//! neither such paths nor absolute ones do not.
+//! neither such paths nor absolute ones do not. They open a copy, whose files lie beside its log.
 
 use std::sync::Arc;
 
 use waterline_core::error::Result;
-use waterline_core::format::{COMMIT_ID, Commit, VersionId};
+use waterline_core::format::{COMMIT_ID, COPY, Commit, VersionId};
 use waterline_env::files::NewFile;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::actions::Action;
 use crate::commit::{self, Changes};
-use crate::history::{Done, commit_info, name_of};
+use crate::history::{self, Done, commit_info, name_of};
 use crate::ledger::{Aside, FOLDER};
 use crate::log::{self, Log};
 use crate::replay::Replayed;
@@ -53,7 +53,7 @@ impl DeltaTable {
         let Changes { actions, mut files } = commit::stage(&self.log.files, &rows, commit, at_ms, self.env.ids.uuid()).await?;
         let whole = rows.next(rows.version, &actions)?;
         let bits = xxh3_64(commit.commit_id.as_bytes());
-        let folder = format!("{FOLDER}/{version:020}-{bits:016x}");
+        let folder = copied_into(&rows.root, commit).unwrap_or_else(|| format!("{FOLDER}/{version:020}-{bits:016x}"));
         let mut done = done(commit);
         done.summary.extend(totals::summary(&rows, &whole, &actions, None)?);
         let info = commit_info(name_of(commit.operation), at_ms, Some(&done))?;
@@ -63,8 +63,9 @@ impl DeltaTable {
             whole.table.raw.clone().into(),
         ];
         for file in whole.files.values() {
-            clone.push(commit::named_aside(&rows.root, file).into());
+            clone.push(commit::named_aside(&rows.root, &folder, file).into());
         }
+        history::stamp(&mut clone, at_ms, &whole.protocol, &whole.table.raw);
         let root = format!("{}/{folder}", rows.root);
         let log = Log { root: root.clone(), files: self.log.files.clone() };
         files.push(NewFile { location: log.commit_location(0), bytes: log::write_actions(&clone)?.into() });
@@ -72,6 +73,13 @@ impl DeltaTable {
         let aside = Aside { version, parent: parent.map(|parent| parent.0), committed_at_ms: at_ms, folder, done };
         Ok(StagedAside { aside, snapshot, files })
     }
+}
+
+/// The folder of a copy, which then is a whole table: that of its files.
+fn copied_into(root: &str, commit: &Commit) -> Option<String> {
+    let (folder, _) = commit.add.first()?.path.rsplit_once('/')?;
+    let folder = folder.strip_prefix(root)?.strip_prefix('/')?;
+    folder.strip_prefix(FOLDER)?.strip_prefix('/')?.starts_with(COPY).then(|| folder.to_owned())
 }
 
 pub(crate) struct StagedAside {

@@ -1,5 +1,7 @@
-//! Delta tables by their folders: `WAREHOUSE/NAMESPACE/TABLE`, each with a `_delta_log`. No other catalog is needed, or kept.
+//! Delta tables by their folders: `WAREHOUSE/NAMESPACE/TABLE` or any that is named, each with a `_delta_log`. No other catalog is
+//! needed, or kept.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,10 +17,12 @@ use crate::create;
 use crate::log::{self, Log};
 use crate::table::DeltaTable;
 
-/// All Delta tables below a folder of an object store with conditional create.
+/// All Delta tables below a folder, and some elsewhere, in object stores with conditional create.
 #[derive(Debug)]
 pub struct DeltaCatalog {
     warehouse: String,
+    /// Folders of tables that lie elsewhere.
+    located: BTreeMap<TableName, String>,
     env: Env,
     files: Files,
     probe: Arc<Probe>,
@@ -28,11 +32,26 @@ impl DeltaCatalog {
     /// `warehouse` is a path or a URL.
     pub fn new(warehouse: &str, env: Env) -> Result<Self> {
         let probe = Arc::new(Probe::new(env.clone(), Commits::ByCreate));
-        Ok(Self { warehouse: location::of_warehouse(warehouse)?, files: Files::new(env.stores.clone()), env, probe })
+        Ok(Self {
+            warehouse: location::of_warehouse(warehouse)?,
+            located: BTreeMap::new(),
+            files: Files::new(env.stores.clone()),
+            env,
+            probe,
+        })
+    }
+
+    /// Tables that are not in the warehouse, by path or URL of their folders.
+    pub fn with_tables_at(mut self, locations: &BTreeMap<TableName, String>) -> Result<Self> {
+        for (name, given) in locations {
+            self.located.insert(name.clone(), location::of_warehouse(given).map_err(|e| e.with("table", name))?);
+        }
+        Ok(self)
     }
 
     fn log(&self, name: &TableName) -> Log {
-        Log { root: format!("{}/{}/{}", self.warehouse, name.namespace(), name.name()), files: self.files.clone() }
+        let in_warehouse = || format!("{}/{}/{}", self.warehouse, name.namespace(), name.name());
+        Log { root: self.located.get(name).cloned().unwrap_or_else(in_warehouse), files: self.files.clone() }
     }
 
     fn table(&self, name: &TableName, log: Log) -> Arc<dyn TableFormat> {
@@ -64,9 +83,14 @@ impl Catalog for DeltaCatalog {
         for namespace in self.files.list(&self.warehouse).await?.folders {
             for table in self.files.list(&format!("{}/{namespace}", self.warehouse)).await?.folders {
                 let Ok(name) = TableName::new(&namespace, &table) else { continue };
-                if self.log(&name).exists().await? {
+                if !self.located.contains_key(&name) && self.log(&name).exists().await? {
                     names.push(name);
                 }
+            }
+        }
+        for name in self.located.keys() {
+            if self.log(name).exists().await? {
+                names.push(name.clone());
             }
         }
         names.sort();

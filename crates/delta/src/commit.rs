@@ -160,10 +160,10 @@ impl Staging<'_> {
     }
 }
 
-/// The same file in the log of a snapshot aside of the table at `root`.
-pub(crate) fn named_aside(root: &str, file: &LiveFile) -> Add {
+/// The same file in the log of a snapshot aside, which is in a `folder` of the table at `root`.
+pub(crate) fn named_aside(root: &str, folder: &str, file: &LiveFile) -> Add {
     Add {
-        path: paths::named_aside(root, &location::absolute(&file.path)),
+        path: paths::named_aside(root, folder, &location::absolute(&file.path)),
         deletion_vector: file.add.deletion_vector.as_ref().map(vector::named_aside),
         stats: file.stats().map(str::to_owned),
         parsed_stats: None,

@@ -4,21 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{TableDefinition, TableState};
+use waterline_core::format::{TableDefinition, TableState, key_property};
 use waterline_core::partition::Transform;
 use waterline_core::schema::TableSchema;
 use waterline_env::Env;
 
 use crate::actions::{Action, Format, Metadata, Protocol};
 use crate::evolve::{ensure_names_differ, protocol_for};
-use crate::features::{self, DELETION_VECTORS, GENERATED_COLUMNS, TYPE_WIDENING};
-use crate::history::commit_info;
+use crate::features::{self, DELETION_VECTORS, GENERATED_COLUMNS, IN_COMMIT_TIMESTAMP, IN_COMMIT_TIMESTAMPS, TYPE_WIDENING};
+use crate::history::{self, commit_info};
 use crate::ledger::Ledger;
+use crate::partition;
 use crate::replay::Replayed;
+use crate::rules::GENERATION;
 use crate::schema::{self, DeltaField, DeltaSchema};
 use crate::snapshot::Snapshot;
 use crate::state::Head;
-use crate::{partition, table_metadata};
 
 const VECTORS: &str = "delta.enableDeletionVectors";
 const WIDENING: &str = "delta.enableTypeWidening";
@@ -60,7 +61,9 @@ pub(crate) fn actions(definition: &TableDefinition, env: &Env) -> Result<Vec<Act
         configuration,
     };
     let info = Action { commit_info: Some(commit_info("CREATE TABLE", at_ms, None)?), ..Action::default() };
-    Ok(vec![info, protocol.into(), metadata.into()])
+    let mut actions = vec![info, protocol.clone().into(), metadata.clone().into()];
+    history::stamp(&mut actions, at_ms, &protocol, &metadata);
+    Ok(actions)
 }
 
 /// The properties of a new table: the log is kept unless its owner says otherwise, since tags and moments reach back.
@@ -71,7 +74,8 @@ fn configuration(definition: &TableDefinition) -> Result<BTreeMap<String, Option
     configuration.entry(VECTORS.into()).or_insert_with(|| Some((!rewrites).to_string()));
     configuration.entry("delta.enableExpiredLogCleanup".into()).or_insert_with(|| Some("false".into()));
     if !definition.keys.is_empty() {
-        configuration.extend([table_metadata::key_property(&definition.keys)?]);
+        let (property, keys) = key_property(&definition.keys)?;
+        configuration.insert(property, Some(keys));
     }
     if let Some(mode) = definition.properties.get(MAPPING).filter(|mode| *mode != "none") {
         return Err(Error::unsupported("Delta tables are made without column mapping").with(MAPPING, mode));
@@ -80,10 +84,11 @@ fn configuration(definition: &TableDefinition) -> Result<BTreeMap<String, Option
 }
 
 fn protocol(configuration: &BTreeMap<String, Option<String>>, fields: &[DeltaField]) -> Result<Protocol> {
-    let has_generated = fields.iter().any(|field| field.metadata.contains_key("delta.generationExpression"));
+    let has_generated = fields.iter().any(|field| field.metadata.contains_key(GENERATION));
     let asked = [
         (features::is_set(configuration, VECTORS), DELETION_VECTORS),
         (features::is_set(configuration, WIDENING), TYPE_WIDENING),
+        (features::is_set(configuration, IN_COMMIT_TIMESTAMPS), IN_COMMIT_TIMESTAMP),
         (has_generated, GENERATED_COLUMNS),
     ];
     let asked: Vec<&str> = asked.into_iter().filter(|(is_asked, _)| *is_asked).map(|(_, feature)| feature).collect();

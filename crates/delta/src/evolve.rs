@@ -7,7 +7,7 @@ use waterline_core::schema::TableSchema;
 
 use crate::actions::{Action, Protocol};
 use crate::features::{self, Configuration, TIMESTAMP_NTZ, TYPE_WIDENING};
-use crate::schema::{self, DeltaField};
+use crate::schema::{self, ColumnMapping, DeltaField};
 use crate::snapshot::Snapshot;
 use crate::state::{DeltaState, Head};
 use crate::table::DeltaTable;
@@ -31,6 +31,10 @@ impl DeltaTable {
 
 fn actions(snapshot: &Snapshot, grown: &TableSchema) -> Result<Vec<Action>> {
     let table = &snapshot.table;
+    if table.mapping != ColumnMapping::None {
+        let problem = "a column of the source is new or has another type, which a table with column mapping does not take from Waterline; change the table with its own writer";
+        return Err(Error::new(ErrorKind::SchemaChange, problem).with("table", &snapshot.root));
+    }
     let mut fields = table.fields.clone();
     for column in grown.fields() {
         match fields.iter_mut().find(|field| field.name == *column.name() && !field.is_partition_of_ours()) {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 use waterline_core::error::{Error, Result};
 
 use crate::actions::Protocol;
+use crate::rules::{GENERATION, INVARIANTS};
 use crate::schema::{ColumnMapping, DeltaField, DeltaType};
 
 pub(crate) const DELETION_VECTORS: &str = "deletionVectors";
@@ -14,7 +15,11 @@ pub(crate) const TIMESTAMP_NTZ: &str = "timestampNtz";
 pub(crate) const TYPE_WIDENING: &str = "typeWidening";
 pub(crate) const GENERATED_COLUMNS: &str = "generatedColumns";
 pub(crate) const V2_CHECKPOINT: &str = "v2Checkpoint";
+pub(crate) const IN_COMMIT_TIMESTAMP: &str = "inCommitTimestamp";
 const COLUMN_MAPPING: &str = "columnMapping";
+
+pub(crate) const IN_COMMIT_TIMESTAMPS: &str = "delta.enableInCommitTimestamps";
+const CHANGE_DATA_FEED: &str = "delta.enableChangeDataFeed";
 
 /// Features of readers and writers, which both lists name.
 pub(crate) const READER_FEATURES: [&str; 3] = [DELETION_VECTORS, TIMESTAMP_NTZ, TYPE_WIDENING];
@@ -32,7 +37,7 @@ const WRITTEN: [&str; 12] = [
     "domainMetadata",
     GENERATED_COLUMNS,
     "identityColumns",
-    "inCommitTimestamp",
+    IN_COMMIT_TIMESTAMP,
     "invariants",
     TIMESTAMP_NTZ,
     TYPE_WIDENING,
@@ -110,12 +115,7 @@ pub(crate) fn ensure_readable(protocol: &Protocol) -> Result<()> {
 }
 
 /// Fails for a table that we cannot write as its features ask, before anything is written.
-pub(crate) fn ensure_writable(
-    protocol: &Protocol,
-    configuration: &Configuration,
-    mapping: ColumnMapping,
-    columns: &[DeltaField],
-) -> Result<()> {
+pub(crate) fn ensure_writable(protocol: &Protocol, configuration: &Configuration, columns: &[DeltaField]) -> Result<()> {
     if protocol.min_writer_version > WRITER_WITH_FEATURES {
         return Err(unwritable("writer version").with("version", protocol.min_writer_version));
     }
@@ -124,45 +124,35 @@ pub(crate) fn ensure_writable(
     if let Some(feature) = named.into_iter().find(|feature| !is_known(feature)) {
         return Err(unwritable(feature));
     }
-    for (property, feature) in
-        [("delta.enableChangeDataFeed", "change data feed"), ("delta.enableInCommitTimestamps", "in-commit timestamps")]
-    {
-        if is_set(configuration, property) {
-            return Err(unwritable(feature).with("property", property));
-        }
-    }
-    if let Some(constraint) = configuration.keys().find(|key| key.starts_with("delta.constraints.")) {
-        return Err(unwritable("check constraints").with("property", constraint));
-    }
-    if mapping != ColumnMapping::None {
-        return Err(unwritable("column mapping").with("property", "delta.columnMapping.mode"));
+    if is_set(configuration, CHANGE_DATA_FEED) {
+        return Err(unwritable("change data feed").with("property", CHANGE_DATA_FEED));
     }
     columns.iter().try_for_each(|column| ensure_column_writable(column).map_err(|e| e.with("column", &column.name)))
 }
 
 fn ensure_column_writable(column: &DeltaField) -> Result<()> {
-    let asks = |key: &str| column.metadata.contains_key(key);
-    if asks("delta.invariants") {
-        return Err(unwritable("column invariants"));
-    }
-    if asks("delta.identity.start") || asks("delta.identity.step") {
+    if ["delta.identity.start", "delta.identity.step"].iter().any(|key| column.metadata.contains_key(*key)) {
         return Err(unwritable("identity columns"));
     }
-    if asks("delta.generationExpression") && !column.is_partition_of_ours() {
-        return Err(unwritable("generated columns"));
-    }
-    if asks("CURRENT_DEFAULT") {
+    if column.metadata.contains_key("CURRENT_DEFAULT") {
         return Err(unwritable("column defaults"));
     }
     ensure_type_writable(&column.data_type)
 }
 
-/// Data files would hold these types in another width than the table's.
+/// Fails for types that data files would hold in another width than the table's, and for rules of what is inside of a column.
 fn ensure_type_writable(data_type: &DeltaType) -> Result<()> {
-    match data_type {
-        DeltaType::Primitive(name) if name == "byte" || name == "short" => Err(unwritable("columns of this type").with("type", name)),
-        DeltaType::Primitive(_) => Ok(()),
-        DeltaType::Nested(nested) => nested.parts().into_iter().try_for_each(ensure_type_writable),
+    let nested = match data_type {
+        DeltaType::Primitive(name) if name == "byte" || name == "short" => {
+            return Err(unwritable("columns of this type").with("type", name));
+        }
+        DeltaType::Primitive(_) => return Ok(()),
+        DeltaType::Nested(nested) => nested,
+    };
+    let is_ruled = |field: &&DeltaField| [INVARIANTS, GENERATION].iter().any(|key| field.metadata.contains_key(*key));
+    match nested.fields().iter().find(is_ruled) {
+        Some(field) => Err(unwritable("invariants inside of a column").with("field", &field.name)),
+        None => nested.parts().into_iter().try_for_each(ensure_type_writable),
     }
 }
 
@@ -182,6 +172,11 @@ pub(crate) fn column_mapping(protocol: &Protocol, configuration: &Configuration)
 /// Whether a commit may add deletion vectors.
 pub(crate) fn has_deletion_vectors(protocol: &Protocol, configuration: &Configuration) -> bool {
     protocol.supports(DELETION_VECTORS) && is_set(configuration, "delta.enableDeletionVectors")
+}
+
+/// Whether commits say in their own words when they were made.
+pub(crate) fn has_commit_times(protocol: &Protocol, configuration: &Configuration) -> bool {
+    protocol.supports(IN_COMMIT_TIMESTAMP) && is_set(configuration, IN_COMMIT_TIMESTAMPS)
 }
 
 fn unsupported(feature: &str) -> Error {

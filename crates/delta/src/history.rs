@@ -7,13 +7,15 @@ use serde_json::{Map, Value as Json};
 use waterline_core::error::{Error, Result};
 use waterline_core::format::Operation;
 
+use crate::actions::{Action, Metadata, Protocol};
+use crate::features::{self, IN_COMMIT_TIMESTAMP};
 use crate::log::LogCommit;
 
 /// Key of a commit's info under which we say what the seam knows of it.
 const OURS: &str = "waterline";
 
 /// One commit of the log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Event {
     pub(crate) version: i64,
     /// Above that of every earlier commit.
@@ -34,7 +36,7 @@ impl Event {
     pub(crate) fn of(commit: &LogCommit, before_ms: Option<i64>) -> Self {
         let empty = Map::new();
         let info = commit.actions.iter().find_map(|action| action.commit_info.as_ref()).unwrap_or(&empty);
-        let said_ms = ["inCommitTimestamp", "timestamp"].iter().find_map(|key| info.get(*key)?.as_i64());
+        let said_ms = [IN_COMMIT_TIMESTAMP, "timestamp"].iter().find_map(|key| info.get(*key)?.as_i64());
         let at_ms = said_ms.or(commit.modified_at_ms).unwrap_or_default();
         let snapshot = match info.get(OURS) {
             Some(ours) => serde_json::from_value(ours.clone()).ok(),
@@ -80,6 +82,15 @@ pub(crate) fn commit_info(name: &str, at_ms: i64, done: Option<&Done>) -> Result
         ("engineInfo".to_owned(), Json::from(concat!("waterline/", env!("CARGO_PKG_VERSION")))),
         (OURS.to_owned(), ours),
     ]))
+}
+
+/// Says when the first of the actions, a commit's info, was made, where the table of the commit asks for it (Delta protocol,
+/// "In-Commit Timestamps").
+pub(crate) fn stamp(actions: &mut [Action], at_ms: i64, protocol: &Protocol, metadata: &Metadata) {
+    let info = actions.first_mut().and_then(|action| action.commit_info.as_mut());
+    if let Some(info) = info.filter(|_| features::has_commit_times(protocol, &metadata.configuration)) {
+        info.insert(IN_COMMIT_TIMESTAMP.to_owned(), at_ms.into());
+    }
 }
 
 /// What other tools call it.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::Commit;
+use waterline_core::format::{Commit, KEYS, parse_keys};
 use waterline_env::files::{Created, Files, NewFile, store_failed};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -63,6 +63,11 @@ impl Ledger {
         let bytes = files.read(&location).await?;
         serde_json::from_slice(&bytes)
             .map_err(|e| Error::corrupt("the file with a table's properties and tags cannot be read").with("file", &location).caused_by(e))
+    }
+
+    /// Of a table whose own metadata name none. What cannot be read is none: merges then say that there is no key.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.properties.get(KEYS).and_then(|json| parse_keys(json).ok()).unwrap_or_default()
     }
 
     pub(crate) fn aside(&self, version: i64) -> Option<&Aside> {

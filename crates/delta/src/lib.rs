@@ -5,8 +5,8 @@
 //! |---|---|
 //! | `actions` | the actions of the log, as commit files and checkpoints hold them |
 //! | `log`, `checkpoint`, `replay`, `snapshot`, `scan` | from the files of the log to a version of the table and its files |
-//! | `history` | what each version did, and when |
-//! | `schema`, `partition`, `statistics`, `table_metadata` | from Delta's words to the seam's, and back |
+//! | `history`, `past` | what each version did, and when |
+//! | `schema`, `partition`, `statistics`, `rules`, `table_metadata` | from Delta's words to the seam's, and back |
 //! | `features` | what is read and written; everything else is refused by name |
 //! | `vector`, `z85`, `paths` | deletion vectors, and how the log names files |
 //! | `ledger` | properties, tags and snapshots aside, which Delta has no place for |
@@ -25,8 +25,10 @@ mod history;
 mod ledger;
 mod log;
 mod partition;
+mod past;
 mod paths;
 mod replay;
+mod rules;
 mod scan;
 mod schema;
 mod settle;

@@ -58,11 +58,12 @@ pub(crate) fn named(root: &str, location: &str) -> String {
     encoded(below.unwrap_or(location))
 }
 
-/// The name of a file in the log of a snapshot aside of the table at `root`.
-pub(crate) fn named_aside(root: &str, location: &str) -> String {
-    match location.strip_prefix(root).and_then(|rest| rest.strip_prefix('/')) {
-        Some(below) => format!("{BACK}{}", encoded(below)),
-        None => encoded(location),
+/// The name of a file in the log of a snapshot aside, which is in a `folder` of the table at `root`.
+pub(crate) fn named_aside(root: &str, folder: &str, location: &str) -> String {
+    let Some(below) = location.strip_prefix(root).and_then(|rest| rest.strip_prefix('/')) else { return encoded(location) };
+    match below.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')) {
+        Some(own) => encoded(own),
+        None => format!("{BACK}{}", encoded(below)),
     }
 }
 
@@ -109,7 +110,8 @@ mod tests {
     fn a_snapshot_aside_leads_back_into_its_table_and_no_further() {
         let aside = format!("{ROOT}/_waterline/7-00ff");
         let file = format!("{ROOT}/data/a b.parquet");
-        assert_eq!(named_aside(ROOT, &file), "../../data/a%20b.parquet");
+        assert_eq!(named_aside(ROOT, "_waterline/7-00ff", &file), "../../data/a%20b.parquet");
+        assert_eq!(named_aside(ROOT, "_waterline/7-00ff", &format!("{aside}/a b.parquet")), "a%20b.parquet");
         assert_eq!(absolute(&aside, "../../data/a%20b.parquet").unwrap(), file);
         assert!(absolute(&aside, "../../../other/a").is_err() && absolute(&aside, "../a").is_err());
     }

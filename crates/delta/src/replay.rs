@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use waterline_core::error::{Error, Result};
 
-use crate::checkpoint;
 use crate::history::Event;
 use crate::log::{Listing, Log, LogCommit, Newer};
 use crate::snapshot::Snapshot;
+use crate::{checkpoint, past};
 
 /// A log as it was read: its newest version, and what every commit did that is still there.
 #[derive(Clone, Debug)]
@@ -30,9 +30,11 @@ impl Replayed {
         let listing = log.list(0).await?;
         let Some(newest) = listing.newest() else { return Ok(None) };
         let from = listing.checkpoints.keys().next_back().map_or(0, |checkpoint| checkpoint + 1);
-        let commits = log.read_all(listing.commits.clone(), from).await?;
+        let commits = log.read_all(listing.commits.range(from..).map(|(version, at_ms)| (*version, *at_ms)), from).await?;
         let snapshot = snapshot(log, &listing, newest, &commits).await?;
-        Ok(Some(Self { snapshot: Arc::new(snapshot), events: Arc::new(events(Vec::new(), &commits)) }))
+        let mut events = past::events(log, &listing.commits, from).await?;
+        commits.iter().for_each(|commit| past::push(&mut events, commit));
+        Ok(Some(Self { snapshot: Arc::new(snapshot), events: Arc::new(events) }))
     }
 
     /// With what came since.
@@ -52,7 +54,8 @@ impl Replayed {
         for commit in commits {
             snapshot = snapshot.next(commit.version, &commit.actions).map_err(|e| e.with("version", commit.version))?;
         }
-        let events = events(self.events.as_ref().clone(), commits);
+        let mut events = self.events.as_ref().clone();
+        commits.iter().for_each(|commit| past::push(&mut events, commit));
         Ok(Self { snapshot: Arc::new(snapshot), events: Arc::new(events) })
     }
 
@@ -64,14 +67,6 @@ impl Replayed {
 
 fn gone(root: &str) -> Error {
     Error::not_found("the table does not exist any more").with("table", root)
-}
-
-fn events(mut events: Vec<Event>, commits: &[LogCommit]) -> Vec<Event> {
-    for commit in commits {
-        let before = events.last().map(|event: &Event| event.committed_at_ms);
-        events.push(Event::of(commit, before));
-    }
-    events
 }
 
 impl Listing {

@@ -10,12 +10,13 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, TimeUnit};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{AS_INTEGER, FIELD_ID, STORED_AS};
+use waterline_core::format::{AS_INTEGER, FIELD_ID, STORED_AS, STORED_NAME};
 use waterline_core::partition::PartitionField;
 use waterline_core::schema::{timestamp_local, timestamp_utc};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::features::text;
+use crate::rules::GENERATION;
 
 /// Metadata of a column: which of its parts are times of day, by the path inside of it.
 const TIMES: &str = "waterline.times";
@@ -68,6 +69,13 @@ pub(crate) enum Nested {
 }
 
 impl Nested {
+    pub(crate) fn fields(&self) -> &[DeltaField] {
+        match self {
+            Self::Struct { fields } => fields,
+            Self::Array { .. } | Self::Map { .. } => &[],
+        }
+    }
+
     /// The types directly inside.
     pub(crate) fn parts(&self) -> Vec<&DeltaType> {
         match self {
@@ -109,7 +117,7 @@ impl DeltaField {
     /// The column that holds the values of a partition field with a transform.
     pub(crate) fn of_partition(name: String, data_type: DeltaType, field: &PartitionField, expression: Option<String>) -> Self {
         let mut metadata = Map::from_iter([(TRANSFORM.to_owned(), Json::from(field.to_string()))]);
-        metadata.extend(expression.map(|expression| ("delta.generationExpression".to_owned(), Json::from(expression))));
+        metadata.extend(expression.map(|expression| (GENERATION.to_owned(), Json::from(expression))));
         Self { name, data_type, nullable: true, metadata }
     }
 }
@@ -134,7 +142,12 @@ impl Reader {
         };
         let times = Times { all: field.metadata.get(TIMES), at: String::new() };
         let data_type = self.data_type(&field.data_type, &path, &times).map_err(|e| e.with("column", &path))?;
-        Ok(new_arrow_field(&field.name, data_type, field.nullable, id))
+        let mut arrow = new_arrow_field(&field.name, data_type, field.nullable, id);
+        let physical = field.physical_name(self.mapping);
+        if physical != field.name {
+            arrow.metadata_mut().insert(STORED_NAME.to_owned(), physical.to_owned());
+        }
+        Ok(arrow)
     }
 
     fn data_type(&mut self, data_type: &DeltaType, path: &str, times: &Times<'_>) -> Result<DataType> {

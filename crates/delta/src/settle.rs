@@ -20,7 +20,7 @@ use crate::log::{self, LogCommit};
 use crate::snapshot::Snapshot;
 use crate::state::{DeltaState, Head};
 use crate::table::DeltaTable;
-use crate::{checkpoint, features, totals};
+use crate::{checkpoint, features, history, past, totals};
 
 const ASIDE: &str = "TAG";
 
@@ -169,6 +169,8 @@ impl DeltaTable {
             actions.push(ledger::transaction(number, at_ms).into());
             Arc::new(ledger)
         };
+        let snapshot = &head.log.snapshot;
+        history::stamp(&mut actions, at_ms, &snapshot.protocol, &snapshot.table.raw);
         let slot = NewFile { location: self.log.commit_location(version), bytes: log::write_actions(&actions)?.into() };
         let log = head.log.clone().and(&[LogCommit { version, actions, modified_at_ms: None }])?;
         Ok(Prepared { base: head.version(), slot, head: Arc::new(Head::new(log, ledger)), aside: None })
@@ -252,7 +254,11 @@ impl DeltaTable {
         if !snapshot.wants_checkpoint() {
             return;
         }
-        if let Err(error) = checkpoint::save(&self.log, snapshot, self.env.clock.now_ms()).await {
+        let saved = match checkpoint::save(&self.log, snapshot, self.env.clock.now_ms()).await {
+            Ok(()) => past::keep(&self.log, &head.log.events).await,
+            failed => failed,
+        };
+        if let Err(error) = saved {
             tracing::warn!(%error, table = %self.log.root, "a checkpoint could not be written; a later commit tries again");
         }
     }
@@ -271,7 +277,7 @@ impl Snapshot {
 
     /// Fails for a table that is read only.
     pub(crate) fn ensure_writable(&self) -> Result<()> {
-        features::ensure_writable(&self.protocol, &self.table.raw.configuration, self.table.mapping, &self.table.fields)
+        features::ensure_writable(&self.protocol, &self.table.raw.configuration, &self.table.fields)
             .map_err(|e| e.with("table", &self.root))
     }
 }

@@ -78,11 +78,12 @@ impl Head {
             own_folder: format!("{}/{}", newest.root, ledger::FOLDER),
             metadata_location: (snapshot.root != newest.root).then(|| snapshot.root.clone()),
             schema: snapshot.table.schema.clone(),
-            keys: snapshot.table.keys.clone(),
+            keys: if snapshot.table.keys.is_empty() { self.ledger.keys() } else { snapshot.table.keys.clone() },
             partition_by: snapshot.table.partition_by(),
             properties,
             history: self.history.clone(),
             refs: tags.chain(main).collect(),
+            rules: newest.table.rules.clone(),
             inner: Arc::new(DeltaState { head: self.clone(), version, snapshot }),
         }
     }

@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::MATCH_COLUMNS;
+use waterline_core::format::{KEYS, MATCH_COLUMNS, RowRules, parse_keys};
 use waterline_core::partition::{PartitionField, Transform};
 
 use crate::actions::{Metadata, Protocol};
 use crate::features;
+use crate::rules::rules;
 use crate::schema::{self, ColumnMapping, DeltaField, DeltaSchema, Reader};
 use crate::statistics::field_id;
 
-/// Properties that hold what Delta has no place for.
-const KEYS: &str = "waterline.keys";
 const NAME_MAPPING: &str = "schema.name-mapping.default";
 /// What the engine goes by when it deletes rows.
 const MERGE_MODE: &str = "write.merge.mode";
@@ -47,6 +46,7 @@ pub(crate) struct TableMetadata {
     pub(crate) columns: Vec<Column>,
     pub(crate) partitions: Vec<Partition>,
     pub(crate) keys: Vec<String>,
+    pub(crate) rules: Arc<RowRules>,
     indexed_columns: usize,
 }
 
@@ -61,13 +61,13 @@ impl TableMetadata {
         let partitions = raw.partition_columns.iter().map(|name| partition(name, &fields, &columns, mapping)).collect::<Result<_>>()?;
         let keys = match raw.configuration.get(KEYS).and_then(Option::as_deref) {
             None => Vec::new(),
-            Some(json) => serde_json::from_str(json)
-                .map_err(|e| Error::corrupt("a table property cannot be read").with("property", KEYS).caused_by(e))?,
+            Some(json) => parse_keys(json)?,
         };
         let indexed = raw.configuration.get(INDEXED_COLUMNS).and_then(Option::as_deref).and_then(|text| text.parse::<i64>().ok());
         // A negative number stands for all.
         let indexed_columns = indexed.map_or(DEFAULT_INDEXED_COLUMNS, |count| usize::try_from(count).unwrap_or(usize::MAX));
-        Ok(Self { raw, mapping, fields, schema, columns, partitions, keys, indexed_columns })
+        let rules = Arc::new(rules(&raw.configuration, &fields)?);
+        Ok(Self { raw, mapping, fields, schema, columns, partitions, keys, rules, indexed_columns })
     }
 
     pub(crate) fn partition_by(&self) -> Vec<PartitionField> {
@@ -99,12 +99,6 @@ impl TableMetadata {
     pub(crate) fn with_fields(&self, fields: Vec<DeltaField>) -> Result<Metadata> {
         Ok(Metadata { schema_string: DeltaSchema { fields }.to_json()?, ..self.raw.clone() })
     }
-}
-
-/// The configuration that keeps the key.
-pub(crate) fn key_property(keys: &[String]) -> Result<(String, Option<String>)> {
-    let json = serde_json::to_string(keys).map_err(|e| Error::internal("a key cannot be written").caused_by(e))?;
-    Ok((KEYS.to_owned(), Some(json)))
 }
 
 fn visible(fields: &[DeltaField], mapping: ColumnMapping) -> Result<(SchemaRef, Vec<Column>)> {

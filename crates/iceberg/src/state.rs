@@ -1,11 +1,11 @@
 //! From table metadata to the [`TableState`] of the seam.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use iceberg::spec::{Operation as IcebergOperation, Schema, SchemaRef, Snapshot, SnapshotRef, SnapshotRetention, TableMetadata};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Operation, Ref, RefKind, TableState, VersionId, VersionInfo};
+use waterline_core::format::{KEYS, Operation, Ref, RefKind, TableState, VersionId, VersionInfo, parse_keys};
 
 use crate::metadata::Metadata;
 use crate::{location, partition, schema};
@@ -46,19 +46,26 @@ fn table_state(inner: IcebergState) -> Result<TableState> {
         own_folder: location::absolute(table.location()),
         metadata_location: Some(location::absolute(&inner.metadata.location)),
         schema: schema::to_arrow(&inner.schema).map_err(|e| e.with("file", &inner.metadata.location))?,
-        keys: keys(&inner.schema),
+        keys: keys(&inner.schema, table.properties()),
         partition_by: partition::default_fields(table),
         properties: table.properties().iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         history: Arc::new(history(table)),
         refs: refs(&inner.metadata),
+        rules: Arc::default(),
         inner: Arc::new(inner),
     })
 }
 
-/// Names of the identifier fields at top level, in the order of the columns.
-fn keys(schema: &Schema) -> Vec<String> {
+/// Names of the identifier fields at top level, in the order of the columns. A table of another writer may have none; what a
+/// property says then and cannot be read is none, too: merges then say that there is no key.
+fn keys(schema: &Schema, properties: &HashMap<String, String>) -> Vec<String> {
     let fields = schema.as_struct().fields().iter();
-    fields.filter(|field| schema.identifier_field_ids().any(|id| id == field.id)).map(|field| field.name.clone()).collect()
+    let is_key = |id: i32| schema.identifier_field_ids().any(|key| key == id);
+    let keys: Vec<String> = fields.filter(|field| is_key(field.id)).map(|field| field.name.clone()).collect();
+    if !keys.is_empty() {
+        return keys;
+    }
+    properties.get(KEYS).and_then(|json| parse_keys(json).ok()).unwrap_or_default()
 }
 
 fn history(metadata: &TableMetadata) -> Vec<VersionInfo> {

@@ -14,6 +14,9 @@ pub(crate) enum TagCommand {
     ///
     /// The moment and what counts of each table are fixed before anything is written. When it is interrupted, the same
     /// command completes it, whatever was logged meanwhile.
+    ///
+    /// A tag shares files with its table. Of an Iceberg table any engine reads it by its name. Of a Delta table it is a shallow clone
+    /// in a folder, which is printed: delta-rs and DuckDB open it; Polars, ClickHouse and Sail do not, and read a copy (--copy).
     Create(TagCreateArgs),
     /// List the tagged moments
     List(TagListArgs),
@@ -31,6 +34,9 @@ pub(crate) struct TagCreateArgs {
     /// The moment, in the source's time
     #[arg(long, value_name = "T")]
     pub(crate) as_of: String,
+    /// Write all rows anew, so that the tag shares no file with its table: for engines that open no shallow clones
+    #[arg(long)]
+    pub(crate) copy: bool,
     /// Take what is logged, also where events until then may still arrive
     #[arg(long)]
     pub(crate) allow_incomplete: bool,

@@ -16,7 +16,7 @@ use crate::settings::request::ChangesRequest;
 pub(crate) async fn run(context: &mut Context<'_>, args: &ChangesArgs) -> Result<(), Failure> {
     let settings = context.settings()?;
     let request = ChangesRequest::resolve(args, &settings)?;
-    let catalog = open_catalog(&settings.catalog, &context.env).await?;
+    let catalog = open_catalog(&settings.lake, &context.env).await?;
     let lake = Lake::new(catalog.clone(), context.env.clone());
     let limits = limits(&request.limits);
     let options = SessionOptions { memory_bytes: request.limits.memory_bytes, limits, ..SessionOptions::default() };

@@ -17,7 +17,7 @@ use crate::settings::request::memory_bytes;
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &CheckArgs) -> Result<(), Failure> {
     let settings = context.settings()?;
-    let lake = open_lake(&settings.catalog, &context.env).await?;
+    let lake = open_lake(&settings.lake, &context.env).await?;
     let request = Request {
         depth: if args.deep { Depth::Rows } else { Depth::Footers },
         limits: job::limits(&settings.limits),

@@ -23,7 +23,7 @@ const DANGLING: &str = "delete files that apply to nothing";
 pub(crate) async fn run(context: &mut Context<'_>, args: &CompactArgs) -> Result<(), Failure> {
     let settings = context.settings()?;
     let CompactRequest { table, request } = CompactRequest::resolve(args, &settings)?;
-    let lake = open_lake(&settings.catalog, &context.env).await?;
+    let lake = open_lake(&settings.lake, &context.env).await?;
     let tables = plan(&lake, &table, &request).await?;
     if args.dry_run {
         for planned in &tables {

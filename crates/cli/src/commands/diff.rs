@@ -26,7 +26,7 @@ use crate::settings::request::{DiffRequest, DiffSide};
 pub(crate) async fn run(context: &mut Context<'_>, args: &DiffArgs) -> Result<(), Failure> {
     let settings = context.settings()?;
     let request = DiffRequest::resolve(args, &settings, &context.cwd)?;
-    let lake = open_lake(&settings.catalog, &context.env).await?;
+    let lake = open_lake(&settings.lake, &context.env).await?;
     let options = SessionOptions { memory_bytes: request.memory_bytes, ..SessionOptions::default() };
     let session = session(lake.catalog.clone(), &context.env, ReadAt::Head, &options)?;
     let (left, right) = open_sides(&lake, &request, &job::limits(&settings.limits)).await?;

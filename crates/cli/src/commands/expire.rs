@@ -20,7 +20,7 @@ use crate::settings::Settings;
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &ExpireArgs) -> Result<(), Failure> {
     let settings = context.settings()?;
-    let lake = open_lake(&settings.catalog, &context.env).await?;
+    let lake = open_lake(&settings.lake, &context.env).await?;
     let tables = selected(&lake.catalog.list().await?, &args.tables)?;
     let older_than_ms = args.older_than.as_deref().map(|text| age_ms(text, "--older-than")).transpose()?;
     let asked = Asked { older_than_ms, retain_last: args.retain_last };

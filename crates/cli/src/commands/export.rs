@@ -26,7 +26,7 @@ use crate::settings::request::{ExportFormat, ExportRequest};
 pub(crate) async fn run(context: &mut Context<'_>, args: &ExportArgs) -> Result<(), Failure> {
     let settings = context.settings()?;
     let request = ExportRequest::resolve(args, &settings, &context.cwd)?;
-    let catalog = open_catalog(&settings.catalog, &context.env).await?;
+    let catalog = open_catalog(&settings.lake, &context.env).await?;
     let tables = selected(&catalog.list().await?, &request.tables)?;
     let (format, ending) = format(&request.format);
     let exports = exports(&request, &tables, ending);

@@ -54,7 +54,7 @@ fn exists(path: &Path) -> Error {
 async fn make_catalog(context: &Context<'_>, path: &Path) -> Result<()> {
     let global = GlobalArgs { config: Some(path.to_owned()), ..context.global.clone() };
     let settings = Settings::load(&global, &context.cwd, context.variables)?;
-    open_catalog(&settings.catalog, &context.env).await.map(drop)
+    open_catalog(&settings.lake, &context.env).await.map(drop)
 }
 
 #[cfg(test)]

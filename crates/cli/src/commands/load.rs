@@ -29,7 +29,7 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &LoadArgs) -> Result<()
     }
     let request = DumpRequest::resolve(args, &settings, &context.cwd, started_us)?;
     let progress = context.printer.progress();
-    let lake = open_lake(&settings.catalog, &context.env).await?;
+    let lake = open_lake(&settings.lake, &context.env).await?;
     let loaded = waterline_engine::load::load(&lake, &load_request(&request)?, &progress as &dyn Progress).await;
     keep_load(&lake, &request.table, started_us, &loaded).await;
     let loaded = loaded?;
@@ -79,8 +79,11 @@ async fn adopt(context: &mut Context<'_>, args: &LoadArgs, settings: &Settings, 
     if at.at_us > started_us {
         return Err(Error::usage("the table cannot have been like this in the future").with("option", "--at").into());
     }
-    let lake = open_lake(&settings.catalog, &context.env).await?;
-    let of_table = job::table_settings(&settings.table(&table), None, settings.table_format);
+    let lake = open_lake(&settings.lake, &context.env).await?;
+    let source = settings.sources.values().find(|source| source.feeds(&table));
+    let mut of_table = settings.table(&table);
+    of_table.keys = args.schema.keys.clone().or(of_table.keys);
+    let of_table = job::table_settings(&of_table, source.and_then(|source| source.keys.as_ref()), settings.table_format);
     adopt_table(&lake, &table, at.at_us, &of_table, &job::limits(&settings.limits)).await?;
     context.printer.note(&format!("{table} is taken over as it is; its state counts from {}.", args.at));
     Ok(())

@@ -22,7 +22,7 @@ const VACUUM_AGE: &str = "3d";
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &MaintainArgs) -> Result<(), Failure> {
     let settings = context.settings()?;
-    let lake = open_lake(&settings.catalog, &context.env).await?;
+    let lake = open_lake(&settings.lake, &context.env).await?;
     let tables = selected(&lake.catalog.list().await?, &args.tables)?;
     let action = if args.dry_run { Action::Plan } else { Action::Do };
     let (mut steps, mut failed) = (Vec::new(), Vec::new());

@@ -17,7 +17,7 @@ use crate::printer::counted;
 use crate::settings::request::SyncRequest;
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &QuarantineArgs) -> Result<(), Failure> {
-    let lake = open_lake(&context.settings()?.catalog, &context.env).await?;
+    let lake = open_lake(&context.settings()?.lake, &context.env).await?;
     match &args.command {
         QuarantineCommand::List(args) => list(context, &lake, &args.table.parse()?).await,
         QuarantineCommand::Retry(args) => retry(context, &lake, &args.table.parse()?).await,
@@ -55,8 +55,7 @@ async fn retry(context: &mut Context<'_>, lake: &Lake, table: &TableName) -> Res
     }
     let retried = quarantine.stage_retry(&records).await?;
     let settings = context.settings()?;
-    let catalog = settings.catalog.clone();
-    sync::sync(context, &catalog, SyncRequest::retry(table, retried.clone(), &settings)?, "quarantine retry").await?;
+    sync::sync(context, &settings.lake, SyncRequest::retry(table, retried.clone(), &settings)?, "quarantine retry").await?;
     Ok(quarantine.end_retry(&retried, &records).await?)
 }
 

@@ -27,7 +27,7 @@ pub(crate) async fn run(context: &mut Context<'_>, args: &QueryArgs) -> Result<(
     let settings = context.settings()?;
     let sql = if args.sql == STDIN { read_stdin()? } else { args.sql.clone() };
     let request = QueryRequest::resolve(args, sql, &settings, &context.cwd)?;
-    let catalog = open_catalog(&settings.catalog, &context.env).await?;
+    let catalog = open_catalog(&settings.lake, &context.env).await?;
     let at = match &request.cut {
         ReadCut::Newest => ReadAt::Head,
         ReadCut::Snapshot(name) => ReadAt::snapshot(name),

@@ -15,7 +15,7 @@ use crate::lake::open_lake;
 use crate::settings::{parse_moment, parse_zone};
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &RollbackArgs) -> Result<(), Failure> {
-    let lake = open_lake(&context.settings()?.catalog, &context.env).await?;
+    let lake = open_lake(&context.settings()?.lake, &context.env).await?;
     let table: TableName = args.table.parse()?;
     let goal = goal(args, &lake.table(&table).await?.head().await?)?;
     let request = RollbackRequest {

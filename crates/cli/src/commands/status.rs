@@ -26,7 +26,7 @@ use crate::selection::selected;
 const CONCURRENT_TABLES: usize = 8;
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &StatusArgs) -> Result<(), Failure> {
-    let lake = open_lake(&context.settings()?.catalog, &context.env).await?;
+    let lake = open_lake(&context.settings()?.lake, &context.env).await?;
     let names = selected(&lake.catalog.list().await?, &args.tables)?;
     let lake = &lake;
     let rows: Vec<Row> = stream::iter(names).map(|name| Row::read(lake, name)).buffered(CONCURRENT_TABLES).collect().await;
@@ -142,6 +142,7 @@ fn batch(rows: &[Row]) -> Result<RecordBatch> {
         ("events", number(|facts| i64::try_from(facts.log.counts.events).ok())),
         ("late", number(|facts| i64::try_from(facts.log.counts.late).ok())),
         ("below_watermark", number(|facts| i64::try_from(facts.log.counts.below_watermark).ok())),
+        ("torn", number(|facts| i64::try_from(facts.log.counts.torn).ok())),
         ("too_late", number(|facts| i64::try_from(facts.log.counts.too_late).ok())),
         ("repeated", number(|facts| i64::try_from(facts.log.counts.repeated).ok())),
         ("quarantined", number(|facts| i64::try_from(facts.quarantined).ok())),

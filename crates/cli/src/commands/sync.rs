@@ -16,33 +16,33 @@ use crate::job;
 use crate::lake::open_lake;
 use crate::printer::{FailedSource, StageTime, SyncReport, TableCounts, TableReport};
 use crate::settings::request::{SourceSelection, Stage, SyncRequest};
-use crate::settings::{CatalogSettings, OnError};
+use crate::settings::{LakeSettings, OnError};
 
 const CONCURRENT_PUTS: usize = 8;
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &RunArgs) -> Result<(), Failure> {
     let settings = context.settings()?;
-    let catalog = settings.catalog.clone();
+    let lake = settings.lake.clone();
     let request = SyncRequest::run(args, settings)?;
-    sync(context, &catalog, request, "run").await
+    sync(context, &lake, request, "run").await
 }
 
 pub(crate) async fn take(context: &mut Context<'_>, stage: Stage, args: &SyncArgs) -> Result<(), Failure> {
     let settings = context.settings()?;
-    let catalog = settings.catalog.clone();
+    let lake = settings.lake.clone();
     let request = SyncRequest::resolve(stage, args, settings, &context.cwd)?;
     let verb = match stage {
         Stage::Log => "ingest",
         Stage::Merge => "merge",
     };
-    sync(context, &catalog, request, verb).await
+    sync(context, &lake, request, verb).await
 }
 
 /// Source by source; one that cannot be read does not keep the others from going on.
-pub(super) async fn sync(context: &mut Context<'_>, catalog: &CatalogSettings, request: SyncRequest, verb: &str) -> Result<(), Failure> {
+pub(super) async fn sync(context: &mut Context<'_>, settings: &LakeSettings, request: SyncRequest, verb: &str) -> Result<(), Failure> {
     let started_us = context.env.clock.now_us();
     let progress = context.printer.progress();
-    let lake = open_lake(catalog, &context.env).await?;
+    let lake = open_lake(settings, &context.env).await?;
     let mut report = SyncReport::default();
     let mut decoding = Duration::ZERO;
     for selection in &request.sources {
@@ -118,6 +118,7 @@ fn table_report(outcome: TableOutcome) -> TableReport {
             repeated: report.repeated,
             quarantined: report.quarantined,
             below_watermark: report.below_watermark,
+            torn: report.torn,
             unresolved: merge.unresolved,
             files_written: report.log_files + merge.files,
             bytes_written: report.log_bytes + merge.bytes,

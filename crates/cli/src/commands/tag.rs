@@ -1,4 +1,4 @@
-//! `tag`: past moments as tags of Iceberg, for any engine.
+//! `tag`: past moments as tags, for any engine.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray,
 use waterline_core::as_of::{Beyond, Cut};
 use waterline_core::error::Result;
 use waterline_engine::lake::Lake;
-use waterline_engine::tags::{self, ListedTag, TagRequest, Tagged};
+use waterline_engine::tags::{self, ListedTag, TagFiles, TagRequest, Tagged};
 
 use crate::args::{TagArgs, TagCommand, TagCreateArgs, TagDeleteArgs, TagListArgs};
 use crate::context::Context;
@@ -19,7 +19,7 @@ use crate::settings::{Settings, parse_moment, parse_zone};
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &TagArgs) -> Result<(), Failure> {
     let settings = context.settings()?;
-    let lake = open_lake(&settings.catalog, &context.env).await?;
+    let lake = open_lake(&settings.lake, &context.env).await?;
     match &args.command {
         TagCommand::Create(args) => create(context, &lake, &settings, args).await,
         TagCommand::List(args) => list(context, &lake, args).await,
@@ -33,6 +33,7 @@ async fn create(context: &mut Context<'_>, lake: &Lake, settings: &Settings, arg
         name: args.name.clone(),
         tables: selected(&lake.catalog.list().await?, &args.tables)?,
         cut: Cut { beyond: if args.allow_incomplete { Beyond::AsLogged } else { Beyond::Refuse }, ..Cut::at(at_us) },
+        files: if args.copy { TagFiles::Copied } else { TagFiles::Shared },
         limits: job::limits(&with_memory(settings.limits, args.memory_limit.as_deref())?),
     };
     let tagged = tags::create(lake, &request).await?;

@@ -10,7 +10,7 @@ use crate::lake::open_lake;
 use crate::selection::selected;
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &VacuumArgs) -> Result<(), Failure> {
-    let lake = open_lake(&context.settings()?.catalog, &context.env).await?;
+    let lake = open_lake(&context.settings()?.lake, &context.env).await?;
     let tables = selected(&lake.catalog.list().await?, &args.tables)?;
     let older_than_ms = age_ms(&args.older_than, "--older-than")?;
     let request = VacuumRequest { older_than_ms, caution: caution(&args.care), action: action(&args.care) };

@@ -1,5 +1,6 @@
 //! One lake with tables of both formats. Those of Delta are found by their folders, whatever the catalog is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,16 +15,16 @@ pub(crate) const DELTA: &str = "delta";
 pub(super) struct Formats {
     pub(super) iceberg: Arc<dyn Catalog>,
     pub(super) delta: Arc<dyn Catalog>,
+    /// Tables of Delta's whatever else is said, since their location is.
+    pub(super) located: BTreeSet<TableName>,
 }
 
 impl Formats {
     /// The catalog for a new table, and the definition without what chose it.
-    fn chosen(&self, definition: &TableDefinition) -> (&Arc<dyn Catalog>, TableDefinition) {
+    fn chosen(&self, name: &TableName, definition: &TableDefinition) -> (&Arc<dyn Catalog>, TableDefinition) {
         let mut definition = definition.clone();
-        match definition.properties.remove(TABLE_FORMAT).as_deref() {
-            Some(DELTA) => (&self.delta, definition),
-            _ => (&self.iceberg, definition),
-        }
+        let is_delta = definition.properties.remove(TABLE_FORMAT).as_deref() == Some(DELTA) || self.located.contains(name);
+        (if is_delta { &self.delta } else { &self.iceberg }, definition)
     }
 }
 
@@ -46,12 +47,12 @@ impl Catalog for Formats {
     }
 
     fn preview(&self, name: &TableName, definition: &TableDefinition) -> Result<TableState> {
-        let (catalog, definition) = self.chosen(definition);
+        let (catalog, definition) = self.chosen(name, definition);
         catalog.preview(name, &definition)
     }
 
     async fn create(&self, name: &TableName, definition: &TableDefinition) -> Result<Arc<dyn TableFormat>> {
-        let (catalog, definition) = self.chosen(definition);
+        let (catalog, definition) = self.chosen(name, definition);
         catalog.create(name, &definition).await
     }
 }

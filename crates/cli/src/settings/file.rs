@@ -168,6 +168,7 @@ pub(crate) struct TableSection {
     #[serde(default)]
     pub(crate) properties: BTreeMap<String, Scalar>,
     pub(crate) table_format: Option<TableFormatName>,
+    pub(crate) location: Option<String>,
     pub(crate) retention: Option<RetentionSection>,
 }
 

@@ -37,10 +37,18 @@ use file::File;
 /// Name of the configuration file.
 pub(crate) const FILE_NAME: &str = "waterline.toml";
 
+/// Where tables are.
+#[derive(Clone, Debug)]
+pub struct LakeSettings {
+    pub catalog: CatalogSettings,
+    /// Delta tables outside of the warehouse, as URLs or absolute paths.
+    pub locations: BTreeMap<TableName, String>,
+}
+
 /// The whole configuration.
 #[derive(Debug)]
 pub struct Settings {
-    pub catalog: CatalogSettings,
+    pub lake: LakeSettings,
     pub limits: Limits,
     /// Of tables that are made, where nothing else is said.
     pub table_format: TableFormatKind,
@@ -81,10 +89,11 @@ impl Settings {
         let retention = file.retention.map_or(Ok(None), |section| section.resolve())?;
         let mut tables = BTreeMap::new();
         for (name, section) in file.tables {
-            let table = TableSettings::from_section(section, retention).map_err(|e| e.with("table", &name))?;
+            let table = TableSettings::from_section(section, retention, folder).map_err(|e| e.with("table", &name))?;
             tables.insert(name, table);
         }
-        Ok(Self { catalog, limits, table_format, sources, tables, retention })
+        let lake = LakeSettings { catalog, locations: locations(&tables)? };
+        Ok(Self { lake, limits, table_format, sources, tables, retention })
     }
 
     /// What the file says of a table; the default where it says nothing.
@@ -92,6 +101,18 @@ impl Settings {
         let other = || TableSettings { retention: self.retention, ..TableSettings::default() };
         self.tables.get(name).cloned().unwrap_or_else(other)
     }
+}
+
+/// Fails where two tables are said to be one.
+fn locations(tables: &BTreeMap<TableName, TableSettings>) -> Result<BTreeMap<TableName, String>> {
+    let mut locations: BTreeMap<TableName, String> = BTreeMap::new();
+    for (name, location) in tables.iter().filter_map(|(name, table)| Some((name, table.location.as_ref()?))) {
+        if let Some((other, _)) = locations.iter().find(|(_, known)| *known == location) {
+            return Err(Error::usage("two tables have the same location").with("table", name).with("table", other));
+        }
+        locations.insert(name.clone(), location.clone());
+    }
+    Ok(locations)
 }
 
 /// Milliseconds of `7d`, `1h30m`.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::path::Path;
 
-use waterline_core::error::Result;
+use waterline_core::error::{Error, Result};
 use waterline_core::maintain::retention::Retention;
 use waterline_core::partition::PartitionField;
 
 use crate::args;
+use crate::settings::absolute;
 use crate::settings::file::{LimitsSection, OneOrMany, TableFormatName, TableSection};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct TableSettings {
     pub enabled: bool,
     pub properties: BTreeMap<String, String>,
     pub table_format: Option<TableFormatKind>,
+    /// A Delta table outside of the warehouse: a URL or an absolute path without a trailing slash.
+    pub location: Option<String>,
     pub retention: Option<Retention>,
 }
 
@@ -59,14 +63,25 @@ impl Default for TableSettings {
             enabled: true,
             properties: BTreeMap::new(),
             table_format: None,
+            location: None,
             retention: None,
         }
     }
 }
 
 impl TableSettings {
-    /// `retention` is that of all tables.
-    pub(crate) fn from_section(section: TableSection, retention: Option<Retention>) -> Result<Self> {
+    /// `retention` is that of all tables, `folder` where relative paths start.
+    pub(crate) fn from_section(section: TableSection, retention: Option<Retention>, folder: &Path) -> Result<Self> {
+        let location = section.location.map(|location| absolute(location.trim_end_matches('/'), folder)).transpose()?;
+        let table_format = match (section.table_format.map(TableFormatKind::from), &location) {
+            (Some(TableFormatKind::Iceberg), Some(_)) => {
+                return Err(
+                    Error::usage("the catalog says where an Iceberg table is; only a Delta table has a location").with("key", "location")
+                );
+            }
+            (None, Some(_)) => Some(TableFormatKind::Delta),
+            (format, _) => format,
+        };
         Ok(Self {
             retention: section.retention.map_or(Ok(retention), |own| own.resolve())?,
             keys: section.keys,
@@ -75,7 +90,8 @@ impl TableSettings {
             partition_by: section.partition_by.unwrap_or_default().into_iter().map(|field| field.0).collect(),
             enabled: section.enabled.unwrap_or(true),
             properties: section.properties.into_iter().map(|(key, value)| (key, value.to_string())).collect(),
-            table_format: section.table_format.map(TableFormatKind::from),
+            table_format,
+            location,
         })
     }
 }

@@ -52,7 +52,7 @@ fn resolved(text: &str) -> Result<Settings> {
 #[test]
 fn every_key_finds_its_place() {
     let settings = resolved(EVERYTHING).unwrap();
-    let CatalogSettings::Sql { name, uri, warehouse } = &settings.catalog else { panic!("another catalog") };
+    let CatalogSettings::Sql { name, uri, warehouse } = &settings.lake.catalog else { panic!("another catalog") };
     assert_eq!((name.as_str(), uri.expose(), warehouse.as_str()), ("waterline", "sqlite:/lake/catalog.db", "/lake/warehouse"));
     let shop = &settings.sources["shop"];
     assert_eq!(shop.paths, ["/lake/landing/pg.{table}"]);
@@ -123,6 +123,18 @@ fn what_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn a_table_with_a_location_is_of_delta_and_no_other() {
+    let catalog = "[catalog]\ntype = \"filesystem\"\n";
+    let settings =
+        resolved(&format!("{catalog}[tables.\"a.b\"]\nlocation = \"else/b/\"\n[tables.\"a.c\"]\nlocation = \"s3://x/c/\"\n")).unwrap();
+    let found: Vec<(String, &str)> = settings.lake.locations.iter().map(|(name, at)| (name.to_string(), at.as_str())).collect();
+    assert_eq!(found, [("a.b".to_owned(), "/lake/else/b"), ("a.c".to_owned(), "s3://x/c")]);
+    assert_eq!(settings.table(&"a.b".parse().unwrap()).table_format, Some(TableFormatKind::Delta));
+    assert!(refused("[tables.\"a.b\"]\nlocation = \"x\"\ntable_format = \"iceberg\"\n").contains("location"));
+    assert!(refused("[tables.\"a.b\"]\nlocation = \"x\"\n[tables.\"a.c\"]\nlocation = \"x/\"\n").contains("same location"));
+}
+
+#[test]
 fn a_password_is_not_shown() {
     let settings = resolved("[catalog]\ntype = \"sql\"\nuri = \"postgres://u:hunter2@h/d\"\n").unwrap();
     assert!(!format!("{settings:?}").contains("hunter2"));
@@ -131,7 +143,7 @@ fn a_password_is_not_shown() {
 #[test]
 fn the_command_line_names_another_catalog() {
     let file = || File::parse(EVERYTHING, Path::new("waterline.toml"), variables).unwrap();
-    let resolve = |uri: &str| Settings::resolve(file(), Some(uri), Path::new("/lake"), Path::new("/here")).unwrap().catalog;
+    let resolve = |uri: &str| Settings::resolve(file(), Some(uri), Path::new("/lake"), Path::new("/here")).unwrap().lake.catalog;
     assert!(
         matches!(resolve("sqlite:other.db"), CatalogSettings::Sql { uri, warehouse, .. } if uri.expose() == "sqlite:/here/other.db" && warehouse == "/lake/warehouse")
     );

@@ -94,7 +94,6 @@ fn header(log: &TableState, now: LogHeader, rollback: &Rollback, events: Events)
     let mut header = now;
     header.batch = header.batch.next();
     header.last_with_events = header.last_with_events.min(rollback.above);
-    header.run = header.run.filter(|run| run.batch <= rollback.above);
     header.rollbacks.push(rollback.clone());
     if events == Events::Replayed {
         let then = header_of(log, rollback.above)?;

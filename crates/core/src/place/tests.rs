@@ -36,6 +36,7 @@ fn mirror(records: &[Record]) -> TableState {
         properties: BTreeMap::new(),
         refs: refs.collect(),
         history: Arc::new(history),
+        rules: Arc::default(),
         inner: Arc::new(()),
     }
 }

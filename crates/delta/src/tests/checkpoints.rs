@@ -185,3 +185,33 @@ async fn removed_files_leave_the_checkpoint_after_a_while() {
     let day_ms = 86_400_000;
     assert_eq!((removed(at_ms + 6 * day_ms), removed(at_ms + 8 * day_ms)), (1, 0));
 }
+
+/// A process that starts reads few files, however many commits there are, and sees the same history.
+#[tokio::test]
+async fn what_old_commits_did_is_kept_in_few_files() {
+    let table = Table::ours().await;
+    for id in 0..131 {
+        table.append([id]).await;
+    }
+    let kept = table.head().await.history;
+    let started = |table: &Table| (table.world.clone(), table.world.faults.step_count());
+    let (world, before) = started(&table);
+    let anew = table.opened_anew().await.head().await;
+    assert_eq!((anew.history.len(), &anew.history), (131, &kept));
+    let requests = world.faults.step_count() - before;
+    assert!(requests < 45, "{requests} requests for 131 commits");
+
+    // What is kept counts for the files that it was made of alone: this one was written anew, and says something else.
+    let commit = format!("_delta_log/{:020}.json", 7);
+    let files = waterline_env::files::Files::new(table.world.stores.clone());
+    let text = String::from_utf8(files.read(&format!("{}/{commit}", super::ROOT)).await.unwrap().to_vec()).unwrap();
+    let key = kept[6].summary.keys().find(|key| key.contains("added-records")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(3));
+    put(&table.world, &commit, text.replace(&format!(r#""{key}":"1""#), &format!(r#""{key}":"77""#))).await;
+    let changed = table.opened_anew().await.head().await.history;
+    assert_eq!(changed[6].summary[key], "77");
+    let others = |history: &[waterline_core::format::VersionInfo]| {
+        history.iter().enumerate().filter(|(at, _)| *at != 6).map(|(_, info)| info.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(others(&changed), others(&kept));
+}

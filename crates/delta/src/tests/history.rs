@@ -1,9 +1,9 @@
 //! When versions were made and what they did, by logs of other writers.
 
 use serde_json::{Value as Json, json};
-use waterline_core::format::{Operation, VersionId};
+use waterline_core::format::{Commit, Operation, Target, VersionId};
 
-use super::{Table, add, id_and_name, metadata, plain_protocol};
+use super::{ROOT, Table, add, committed, id_and_name, metadata, plain_protocol, protocol};
 
 fn info(timestamp: Option<i64>, more: &Json) -> Json {
     let mut info = more.clone();
@@ -76,4 +76,32 @@ async fn a_commit_without_info_counts_as_made_when_its_file_was_written() {
     let history = table.head().await.history;
     assert!(history[0].committed_at_ms > 1_600_000_000_000 && history[1].committed_at_ms > history[0].committed_at_ms, "{history:?}");
     assert!(history.iter().all(|info| info.operation == Operation::Append));
+}
+
+/// Above those of every earlier commit, whatever clocks say, in commits and in the tables of snapshots aside.
+#[tokio::test]
+async fn commits_say_when_they_were_made_where_the_table_asks_for_it() {
+    let later = 4_000_000_000_000_i64;
+    let configuration = json!({"delta.enableInCommitTimestamps": "true"});
+    let table = Table::of(&[&[
+        info(Some(1), &json!({"inCommitTimestamp": later})),
+        protocol(&[], &["inCommitTimestamp"]),
+        metadata(&id_and_name(), &[], &configuration),
+    ]])
+    .await;
+    table.append(0..3).await;
+    let head = table.head().await;
+    let aside = Commit { target: Target::Aside { parent: head.version }, tags: vec!["t".into()], ..table.commit(Operation::Append) };
+    let aside = committed(table.format.commit(&head, &aside).await.unwrap());
+    let folder = aside.metadata_location.unwrap();
+    for (file, at_ms) in [
+        (format!("{ROOT}/_delta_log/{:020}.json", 1), later + 1),
+        (format!("{ROOT}/_delta_log/{:020}.json", 2), later + 2),
+        (format!("{folder}/_delta_log/{:020}.json", 0), later + 2),
+    ] {
+        let bytes = waterline_env::files::Files::new(table.world.stores.clone()).read(&file).await.unwrap();
+        let first: Json = serde_json::from_slice(bytes.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+        assert_eq!(first["commitInfo"]["inCommitTimestamp"], at_ms, "{file}");
+    }
+    assert_eq!(table.opened_anew().await.head().await.history.last().unwrap().committed_at_ms, later + 2);
 }

@@ -2,8 +2,11 @@
 
 use serde_json::{Value as Json, json};
 use waterline_core::error::ErrorKind;
+use waterline_core::format::{Commit, KeepAll, Operation};
 
 use super::{Table, field, id_and_name, metadata, plain_protocol, protocol};
+
+const INVARIANT: &str = r#"{"expression":{"expression":"id > 0"}}"#;
 
 /// What a table uses, and the word of the refusal.
 fn unwritable() -> Vec<(Vec<Json>, &'static str)> {
@@ -12,10 +15,6 @@ fn unwritable() -> Vec<(Vec<Json>, &'static str)> {
         let fields = json!([field("id", "long", &json!({key: value})), field("name", "string", &json!({}))]);
         vec![plain_protocol(), metadata(&fields, &[], &json!({}))]
     };
-    let mapped = json!([
-        field("id", "long", &json!({"delta.columnMapping.id": 1, "delta.columnMapping.physicalName": "col-1"})),
-        field("name", "string", &json!({"delta.columnMapping.id": 2, "delta.columnMapping.physicalName": "col-2"})),
-    ]);
     let short = json!([field("id", "short", &json!({})), field("name", "string", &json!({}))]);
     vec![
         (writer("rowTracking", &json!({})), "rowTracking"),
@@ -23,15 +22,8 @@ fn unwritable() -> Vec<(Vec<Json>, &'static str)> {
         (writer("icebergCompatV2", &json!({})), "icebergCompatV2"),
         (writer("somethingOfTomorrow", &json!({})), "somethingOfTomorrow"),
         (writer("changeDataFeed", &json!({"delta.enableChangeDataFeed": "true"})), "change data feed"),
-        (writer("inCommitTimestamp", &json!({"delta.enableInCommitTimestamps": "true"})), "in-commit timestamps"),
-        (writer("checkConstraints", &json!({"delta.constraints.positive": "id > 0"})), "delta.constraints.positive"),
-        (column("delta.invariants", json!("{\"expression\":{\"expression\":\"id > 0\"}}")), "column invariants"),
         (column("delta.identity.start", json!(1)), "identity columns"),
-        (column("delta.generationExpression", json!("1 + 1")), "generated columns"),
-        (
-            vec![protocol(&["columnMapping"], &["columnMapping"]), metadata(&mapped, &[], &json!({"delta.columnMapping.mode": "name"}))],
-            "column mapping",
-        ),
+        (column("CURRENT_DEFAULT", json!("1")), "column defaults"),
         (vec![plain_protocol(), metadata(&short, &[], &json!({}))], "short"),
         (
             vec![json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 8}}), metadata(&id_and_name(), &[], &json!({}))],
@@ -93,9 +85,9 @@ async fn rows_of_an_append_only_table_stay() {
     .await;
     table.append(0..3).await;
     let head = table.head().await;
-    let files = table.format.data_files(&head, &waterline_core::format::KeepAll).await.unwrap();
+    let files = table.format.data_files(&head, &KeepAll).await.unwrap();
     let delete_rows = files.into_iter().map(|file| (file.path, [0].into_iter().collect())).collect();
-    let delete = waterline_core::format::Commit { delete_rows, ..table.commit(waterline_core::format::Operation::Delete) };
+    let delete = Commit { delete_rows, ..table.commit(Operation::Delete) };
     let error = table.format.commit(&head, &delete).await.expect_err("rows may not go");
     assert!(error.to_string().contains("delta.appendOnly"), "{error}");
     assert_eq!(table.rows(&table.head().await).await, super::rows(0..3));
@@ -106,9 +98,34 @@ async fn a_table_without_deletion_vectors_says_that_files_are_rewritten() {
     let table = Table::of(&[&[plain_protocol(), metadata(&id_and_name(), &[], &json!({}))]]).await;
     let head = table.append(0..3).await;
     assert_eq!(head.properties.get("write.merge.mode").map(String::as_str), Some("copy-on-write"));
-    let files = table.format.data_files(&head, &waterline_core::format::KeepAll).await.unwrap();
+    let files = table.format.data_files(&head, &KeepAll).await.unwrap();
     let delete_rows = files.into_iter().map(|file| (file.path, [0].into_iter().collect())).collect();
-    let delete = waterline_core::format::Commit { delete_rows, ..table.commit(waterline_core::format::Operation::Delete) };
+    let delete = Commit { delete_rows, ..table.commit(Operation::Delete) };
     let error = table.format.commit(&head, &delete).await.expect_err("there are no deletion vectors");
     assert!(error.to_string().contains("delta.enableDeletionVectors"), "{error}");
+}
+
+/// They are for whoever writes rows to see to.
+#[tokio::test]
+async fn rules_of_rows_are_shown() {
+    let fields = json!([
+        field("id", "long", &json!({"delta.invariants": INVARIANT})),
+        field("twice", "long", &json!({"delta.generationExpression": "id * 2"})),
+    ]);
+    let configuration = json!({"delta.constraints.small": "id < 9"});
+    let table = Table::of(&[&[plain_protocol(), metadata(&fields, &[], &configuration)]]).await;
+    let rules = table.head().await.rules;
+    let constraints: Vec<_> = rules.constraints.iter().map(|rule| (rule.name.as_str(), rule.condition.as_str())).collect();
+    assert_eq!(constraints, [("small", "id < 9"), ("invariant of id", "id > 0")]);
+    assert_eq!((rules.generated[0].column.as_str(), rules.generated[0].expression.as_str()), ("twice", "id * 2"));
+    let inside = json!({"type": "struct", "fields": [field("inside", "long", &json!({"delta.invariants": INVARIANT}))]});
+    let nested = json!([{"name": "id", "type": inside, "nullable": true, "metadata": {}}]);
+    let table = Table::of(&[&[plain_protocol(), metadata(&nested, &[], &json!({}))]]).await;
+    let head = table.head().await;
+    let add = Commit { tags: vec!["x".into()], ..table.commit(Operation::Append) };
+    let error = table.format.commit(&head, &add).await.expect_err("nobody sees to those inside of a column");
+    assert!(error.to_string().contains("inside"), "{error}");
+    let broken = json!([field("id", "long", &json!({"delta.invariants": "id > 0"}))]);
+    let error = Table::of(&[&[plain_protocol(), metadata(&broken, &[], &json!({}))]]).await.format.head().await.unwrap_err();
+    assert!(error.to_string().contains("column id"), "{error}");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow::datatypes::SchemaRef;
 use futures::TryStreamExt;
 use waterline_core::error::Result;
-use waterline_core::format::{Commit, DataFile, KeepAll, Operation, TableState, Target};
+use waterline_core::format::{Commit, DataFile, KeepAll, Operation, TableState, Target, copy_folder};
 
 use super::{Past, StateAt};
 use crate::locate::columns_by_name;
@@ -26,6 +26,16 @@ impl StateAt {
         let operation = if delete_rows.is_empty() { Operation::Append } else { Operation::Overwrite };
         let target = Target::Aside { parent: self.base.as_ref().and_then(|base| base.version) };
         Ok(Commit { target, add: writer.finish().await?, delete_rows, ..past.lake.draft(operation) })
+    }
+
+    /// A commit that makes the state a snapshot with files of its own, which lie in a folder of their own. It has no name yet.
+    pub(crate) async fn copied_aside(&self, past: &Past<'_>) -> Result<Commit> {
+        let folder = copy_folder(past.mirror, past.lake.env.ids.uuid());
+        let mut writer = DataWriter::new(&past.lake.env, past.mirror)?.with_folder(folder);
+        self.write_base(past, &mut writer).await?;
+        self.write_overlay(past, &mut writer).await?;
+        let target = Target::Aside { parent: None };
+        Ok(Commit { target, add: writer.finish().await?, ..past.lake.draft(Operation::Append) })
     }
 
     /// Writes the rows that the base keeps. Returns their number.

@@ -9,6 +9,7 @@ mod rows;
 use std::time::Duration;
 
 use serde::Serialize;
+use waterline_core::change::logged_keys;
 use waterline_core::dump::DumpFormat;
 use waterline_core::error::{Error, Result};
 use waterline_core::moments::DumpMoment;
@@ -93,11 +94,27 @@ pub async fn load(lake: &Lake, request: &LoadRequest, progress: &dyn Progress) -
     })
 }
 
-/// Takes the rows that a table of another writer has now as its state at `at_us`, and folds what is logged and newer.
+/// Takes the rows that a table of another writer has now as its state at `at_us`, and folds what is logged and newer. A table
+/// without a key gets that of the settings.
 pub async fn adopt_table(lake: &Lake, table: &TableName, at_us: i64, settings: &TableSettings, limits: &Limits) -> Result<MergeCounts> {
-    let pair = open_pair(lake, table, settings)
-        .await?
-        .ok_or_else(|| Error::not_found("there is no such table in the catalog").with("table", table))?;
-    adopt(lake, &pair.mirror, &pair.mirror.head().await?, Some(at_us)).await?;
+    let mirror = lake.table(table).await?;
+    let base = mirror.head().await?;
+    let keys = settings.keys.as_deref().filter(|_| base.keys.is_empty()).unwrap_or_default();
+    if !keys.is_empty() {
+        ensure_logged(lake, table).await?;
+    }
+    adopt(lake, &mirror, &base, Some(at_us), keys).await?;
+    let pair = open_pair(lake, table, settings).await?.ok_or_else(|| Error::not_found("the table went away").with("table", table))?;
     catch_up(lake, &pair, None, limits).await
+}
+
+/// Fails where a changelog is there that knows of no key.
+async fn ensure_logged(lake: &Lake, table: &TableName) -> Result<()> {
+    let Some(changelog) = lake.catalog.open(&table.changelog()).await? else { return Ok(()) };
+    match logged_keys(&changelog.head().await?.schema) {
+        Some(_) => Ok(()),
+        None => Err(Error::usage("the table was taken over without a key before; remove its changelog to take it over with one")
+            .with("table", table)
+            .with("changelog", changelog.name())),
+    }
 }

@@ -9,10 +9,13 @@ use arrow::compute::filter_record_batch;
 use futures::TryStreamExt;
 use waterline_core::change::{ChangeBatch, OP, Op};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{Bounds, Commit, FilePruner, FileSummary, NewDataFile, Operation, Removal, TableFormat, TableState, Target};
+use waterline_core::format::{
+    Bounds, Commit, FilePruner, FileSummary, NewDataFile, Operation, Removal, TableFormat, TableState, Target, key_property,
+};
 use waterline_core::place::anchor_of;
-use waterline_core::record::{Baseline, Kind, RECORD, Record, RunBaseline, SnapshotRun, log_header, newest_lineage};
+use waterline_core::record::{Baseline, Kind, RECORD, Record, SnapshotRun, log_header, newest_lineage};
 use waterline_core::rollbacks::Rollbacks;
+use waterline_core::schema::TableSchema;
 use waterline_core::sequence::position_of;
 use waterline_core::trim::Trim;
 use waterline_core::value::Value;
@@ -28,12 +31,7 @@ use crate::write::DataWriter;
 /// and everything newer is folded again.
 pub(super) async fn take_run(lake: &Lake, pair: &Pair, base: &TableState, record: &Record, run: &SnapshotRun) -> Result<()> {
     let holds_just_the_run = record.is_initial() && live_rows(lake, &pair.mirror, base).await? == run.reads;
-    let baseline = |upto| Baseline {
-        at_us: Some(run.at_us),
-        until_us: None,
-        anchor: Some(anchor_of(run.at_us)),
-        run: Some(RunBaseline { domain: run.domain.clone(), position: run.position.clone(), upto }),
-    };
+    let baseline = |upto| Baseline::of_run(run, upto, Some(anchor_of(run.at_us)));
     if holds_just_the_run {
         let record = Record { kind: Kind::Baseline, baseline: baseline(record.folded), ..record.clone() };
         return commit(lake, &pair.mirror, base, &record, BaselineRows::Kept).await;
@@ -45,15 +43,29 @@ pub(super) async fn take_run(lake: &Lake, pair: &Pair, base: &TableState, record
     commit(lake, &pair.mirror, base, &record, BaselineRows::Replaced(&add)).await
 }
 
-/// Takes the rows that a table has now as its baseline, of a known moment or of an unknown one.
-pub(crate) async fn adopt(lake: &Lake, mirror: &Arc<dyn TableFormat>, base: &TableState, at_us: Option<i64>) -> Result<()> {
+/// Takes the rows that a table has now as its baseline, of a known moment or of an unknown one. `keys` are for a table that has
+/// none, and else empty.
+pub(crate) async fn adopt(
+    lake: &Lake,
+    mirror: &Arc<dyn TableFormat>,
+    base: &TableState,
+    at_us: Option<i64>,
+    keys: &[String],
+) -> Result<()> {
     let version =
         base.version.ok_or_else(|| Error::not_found("the table is empty; there is nothing to adopt").with("table", mirror.name()))?;
+    // Fails for a table whose rows we could not write later.
+    DataWriter::new(&lake.env, base)?;
     let lineage = newest_lineage(base)?;
     let anchor = at_us.map_or_else(|| format!("waterline/adopted-{}", version.0), anchor_of);
     let baseline = Baseline { at_us, until_us: None, anchor: Some(anchor), run: None };
     let record = Record { kind: Kind::Baseline, lineage, baseline, ..Record::initial() };
-    commit(lake, mirror, base, &record, BaselineRows::Kept).await
+    let mut taken = baseline_commit(lake, base, &record, &BaselineRows::Kept)?;
+    if !keys.is_empty() {
+        TableSchema::new(base.schema.fields().to_vec(), keys.to_vec())?;
+        taken.properties.extend([key_property(keys)?]);
+    }
+    settle(mirror, base, &taken).await
 }
 
 /// Late events fold onto the baseline of a trim from now on. The rows stay, since everything that was trimmed is in them.
@@ -102,9 +114,13 @@ pub(crate) fn baseline_commit(lake: &Lake, base: &TableState, record: &Record, r
     })
 }
 
-/// A lost race leaves the decision to the caller's next look.
 async fn commit(lake: &Lake, mirror: &Arc<dyn TableFormat>, base: &TableState, record: &Record, rows: BaselineRows<'_>) -> Result<()> {
-    match attempt(mirror, base, &baseline_commit(lake, base, record, &rows)?).await? {
+    settle(mirror, base, &baseline_commit(lake, base, record, &rows)?).await
+}
+
+/// A lost race leaves the decision to the caller's next look.
+async fn settle(mirror: &Arc<dyn TableFormat>, base: &TableState, commit: &Commit) -> Result<()> {
+    match attempt(mirror, base, commit).await? {
         Attempt::Committed(_) | Attempt::Lost(_) => Ok(()),
     }
 }

@@ -128,7 +128,7 @@ impl Fold<'_> {
         for row in rows {
             keys.insert(encoded.row(*row as usize));
         }
-        History::read(&self.ground(&log, baseline.as_ref()), &encoder, keys).await
+        History::read(&self.ground(&log, baseline.as_ref()), &encoder, keys, None).await
     }
 
     async fn locate_keys(&self, collapsed: &Collapsed, wanted: impl Fn(KeyId) -> bool) -> Result<Located> {

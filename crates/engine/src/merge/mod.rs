@@ -86,7 +86,7 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
     while lost < MAX_ATTEMPTS {
         let base = pair.mirror.head().await?;
         let Some(record) = mirror_record(&pair.mirror, &base)? else {
-            baseline::adopt(lake, &pair.mirror, &base, None).await?;
+            baseline::adopt(lake, &pair.mirror, &base, None, &[]).await?;
             lost += 1;
             continue;
         };
@@ -108,7 +108,7 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
         }
         // A batch of progress alone makes no snapshot, unless it completes a run.
         let has_news = log.header.last_with_events > record.folded;
-        let new_run = log.header.run.as_ref().filter(|run| record.precedes(run));
+        let new_run = log.header.run_after(&record);
         if let Some(run) = new_run.filter(|run| !record.is_initial() || record.folded >= run.batch || !has_news) {
             baseline::take_run(lake, pair, &base, &record, run).await?;
             lost += 1;
@@ -131,7 +131,7 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
             Attempt::Committed(_) => lost = 0,
             Attempt::Lost(_) => lost += 1,
         }
-        if logged.is_some_and(|batch| batch.header.batch == pending.upto && batch.header.run.is_none()) && lost == 0 {
+        if logged.is_some_and(|batch| batch.header.batch == pending.upto && batch.header.runs.is_empty()) && lost == 0 {
             return Ok(counts);
         }
     }

@@ -20,7 +20,18 @@ pub struct TagRequest {
     pub name: String,
     pub tables: BTreeSet<TableName>,
     pub cut: Cut,
+    pub files: TagFiles,
     pub limits: Limits,
+}
+
+/// Which files a tag's snapshots have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TagFiles {
+    /// The table's, where they hold the rows of the moment.
+    #[default]
+    Shared,
+    /// Files of their own with all rows.
+    Copied,
 }
 
 /// A table that has the tag.
@@ -102,12 +113,13 @@ async fn tag_table(lake: &Lake, request: &TagRequest, record: &TagRecord, table:
     Err(given_up(&mirror))
 }
 
-/// Writes the rows that the base of the moment lacks, and says which of its rows go.
+/// Writes the rows that the base of the moment lacks and says which of its rows go, or writes all of them.
 async fn write(lake: &Lake, request: &TagRequest, record: &TagRecord, table: &TableName, upto: BatchOrdinal) -> Result<Commit> {
     let opened = AsOf::open_upto(lake, table, &request.cut, Some(upto), &request.limits).await?;
-    Ok(Commit {
-        summary: BTreeMap::from([(TAG.to_owned(), record.to_json()?)]),
-        tags: vec![request.name.clone()],
-        ..opened.state().await?.aside(&opened.past()).await?
-    })
+    let state = opened.state().await?;
+    let rows = match request.files {
+        TagFiles::Shared => state.aside(&opened.past()).await?,
+        TagFiles::Copied => state.copied_aside(&opened.past()).await?,
+    };
+    Ok(Commit { summary: BTreeMap::from([(TAG.to_owned(), record.to_json()?)]), tags: vec![request.name.clone()], ..rows })
 }

@@ -13,7 +13,7 @@ use waterline_core::record::BatchOrdinal;
 use waterline_core::table::TableName;
 use waterline_core::tag::{TaggedMoment, check_name, tagged_moments};
 
-pub use self::create::{TagRequest, Tagged, create};
+pub use self::create::{TagFiles, TagRequest, Tagged, create};
 use crate::commit::set_tag;
 use crate::lake::Lake;
 

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::compute::cast;
+use arrow::array::{Array, ArrayData, RecordBatch, make_array};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use object_store::buffered::BufWriter;
 use parquet::arrow::async_writer::AsyncArrowWriter;
@@ -12,10 +11,11 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 use waterline_core::change::{EVENT_TIME, logged_keys};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::{AS_INTEGER, NewDataFile, STORED_AS, TableState};
+use waterline_core::format::{AS_INTEGER, NewDataFile, STORED_AS, STORED_NAME, TableState};
 use waterline_core::value::Value;
 use waterline_env::Env;
 
+use super::dictionary::varied_columns;
 use super::statistics;
 
 pub(super) const ROW_GROUP_ROWS: usize = 1 << 18;
@@ -30,18 +30,27 @@ pub(super) struct OpenFile {
     path: String,
     partition: Vec<Option<Value>>,
     state: TableState,
-    /// The table's columns in the types that files hold.
+    /// The table's columns in the types that files hold, by the names that they have there.
     stored: SchemaRef,
     writer: AsyncArrowWriter<BufWriter>,
 }
 
 impl OpenFile {
-    pub(super) fn create(env: &Env, state: &TableState, partition: Vec<Option<Value>>, row_group_rows: usize) -> Result<Self> {
-        let path = format!("{}/data/{}.parquet", state.location, env.ids.uuid());
+    /// `first` are the rows that will be written first, by which columns are encoded.
+    pub(super) fn create(
+        env: &Env,
+        state: &TableState,
+        folder: &str,
+        partition: Vec<Option<Value>>,
+        row_group_rows: usize,
+        first: &RecordBatch,
+    ) -> Result<Self> {
+        let path = format!("{folder}/{}.parquet", env.ids.uuid());
         let (store, at) = env.stores.resolve(&path)?;
         let stored = stored_schema(&state.schema);
-        let writer = AsyncArrowWriter::try_new(BufWriter::new(store, at), stored.clone(), Some(properties(state, row_group_rows)))
-            .map_err(|e| failed(&path, e))?;
+        let properties = properties(state, row_group_rows, &varied_columns(first)?);
+        let writer =
+            AsyncArrowWriter::try_new(BufWriter::new(store, at), stored.clone(), Some(properties)).map_err(|e| failed(&path, e))?;
         Ok(Self { path, partition, state: state.clone(), stored, writer })
     }
 
@@ -84,18 +93,36 @@ fn stored_field(field: &FieldRef) -> FieldRef {
     let data_type = match field.data_type() {
         DataType::List(element) => DataType::List(stored_field(element)),
         DataType::Struct(members) => DataType::Struct(members.iter().map(stored_field).collect()),
+        DataType::Map(entries, sorted) => DataType::Map(stored_field(entries), *sorted),
         _ if field.metadata().get(STORED_AS).is_some_and(|stored| stored == AS_INTEGER) => DataType::Int64,
         other => other.clone(),
     };
-    Arc::new(field.as_ref().clone().with_data_type(data_type))
+    Arc::new(field.as_ref().clone().with_name(stored_name(field)).with_data_type(data_type))
+}
+
+fn stored_name(field: &Field) -> &str {
+    field.metadata().get(STORED_NAME).unwrap_or(field.name())
 }
 
 fn as_stored(rows: &RecordBatch, stored: &SchemaRef) -> Result<RecordBatch> {
-    let columns = rows.columns().iter().zip(stored.fields()).map(|(column, field)| cast(column, field.data_type()));
-    Ok(RecordBatch::try_new(stored.clone(), columns.collect::<Result<_, _>>()?)?)
+    let columns = rows.columns().iter().zip(stored.fields());
+    let columns = columns.map(|(column, field)| Ok(make_array(retyped(column.to_data(), field.data_type())?)));
+    Ok(RecordBatch::try_new(stored.clone(), columns.collect::<Result<_>>()?)?)
 }
 
-fn properties(state: &TableState, row_group_rows: usize) -> WriterProperties {
+/// The same values under a type that lies in memory as theirs does.
+fn retyped(values: ArrayData, data_type: &DataType) -> Result<ArrayData> {
+    let inside: Vec<&FieldRef> = match data_type {
+        DataType::Struct(members) => members.iter().collect(),
+        DataType::List(part) | DataType::Map(part, _) => vec![part],
+        _ => Vec::new(),
+    };
+    let children = values.child_data().iter().zip(inside).map(|(child, field)| retyped(child.clone(), field.data_type()));
+    let children = children.collect::<Result<_>>()?;
+    Ok(values.into_builder().data_type(data_type.clone()).child_data(children).build()?)
+}
+
+fn properties(state: &TableState, row_group_rows: usize, varied: &[String]) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(row_group_rows))
@@ -103,13 +130,16 @@ fn properties(state: &TableState, row_group_rows: usize) -> WriterProperties {
         .set_statistics_truncate_length(Some(STATISTICS_BYTES))
         .set_created_by(concat!("waterline ", env!("CARGO_PKG_VERSION")).into());
     for field in state.schema.fields() {
-        let column = ColumnPath::new(vec![field.name().clone()]);
+        let column = ColumnPath::new(vec![stored_name(field).to_owned()]);
         if has_bloom_filter(state, field.name()) {
             properties = properties.set_column_bloom_filter_fpp(column.clone(), BLOOM_FALSE_POSITIVES);
         }
-        if is_packed(state, field) {
-            properties =
-                properties.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+        let is_packed = is_packed(state, field);
+        if is_packed || varied.contains(field.name()) {
+            properties = properties.set_column_dictionary_enabled(column.clone(), false);
+        }
+        if is_packed {
+            properties = properties.set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
         }
     }
     properties.build()

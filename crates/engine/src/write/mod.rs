@@ -1,6 +1,8 @@
 //! Write: rows to Parquet data files of a table, split by partition and rolled at the target size.
 
+mod dictionary;
 mod file;
+mod rules;
 mod statistics;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use waterline_core::value::Value;
 use waterline_env::Env;
 
 use self::file::{OpenFile, ROW_GROUP_ROWS};
+use self::rules::Rules;
 
 const TARGET_FILE_SIZE: &str = "write.target-file-size-bytes";
 const DEFAULT_TARGET_FILE_SIZE_BYTES: u64 = 512 << 20;
@@ -24,6 +27,8 @@ const MAX_OPEN_FILES: usize = 64;
 pub struct DataWriter {
     env: Env,
     state: TableState,
+    folder: String,
+    rules: Option<Rules>,
     target_file_size_bytes: u64,
     row_group_rows: usize,
     open: BTreeMap<String, OpenFile>,
@@ -36,6 +41,8 @@ impl DataWriter {
         Ok(Self {
             env: env.clone(),
             state: state.clone(),
+            folder: format!("{}/data", state.location),
+            rules: Rules::of(state)?,
             target_file_size_bytes,
             row_group_rows: ROW_GROUP_ROWS,
             open: BTreeMap::new(),
@@ -43,12 +50,16 @@ impl DataWriter {
         })
     }
 
-    /// Takes columns by name; the table's columns that `rows` lacks become null.
+    /// Takes columns by name; the table's columns that `rows` lacks become null, or what the table makes them of. Fails when a row is
+    /// not what the table asks of its rows.
     pub async fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         if rows.num_rows() == 0 {
             return Ok(());
         }
-        let rows = conform_batch(rows, &self.state.schema)?;
+        let rows = match &self.rules {
+            Some(rules) => rules.apply(rows)?,
+            None => conform_batch(rows, &self.state.schema)?,
+        };
         if self.state.partition_by.is_empty() {
             return self.append(Vec::new(), &rows).await;
         }
@@ -63,7 +74,7 @@ impl DataWriter {
         Ok(())
     }
 
-    /// [`Self::write`] of rows that are known to lie in one partition, with the table's columns.
+    /// Writes rows as the table has them already, which are known to lie in one partition.
     pub async fn write_into(&mut self, partition: &[Option<Value>], rows: &RecordBatch) -> Result<()> {
         if rows.num_rows() == 0 {
             return Ok(());
@@ -75,6 +86,13 @@ impl DataWriter {
     #[must_use]
     pub fn with_target_file_size(mut self, bytes: u64) -> Self {
         self.target_file_size_bytes = bytes;
+        self
+    }
+
+    /// Files are written into this folder, as a URL, instead of the one that a table's files are in.
+    #[must_use]
+    pub(crate) fn with_folder(mut self, folder: String) -> Self {
+        self.folder = folder;
         self
     }
 
@@ -97,7 +115,8 @@ impl DataWriter {
         let key = format!("{partition:?}");
         if !self.open.contains_key(&key) {
             self.close_largest_if_full().await?;
-            self.open.insert(key.clone(), OpenFile::create(&self.env, &self.state, partition, self.row_group_rows)?);
+            let file = OpenFile::create(&self.env, &self.state, &self.folder, partition, self.row_group_rows, rows)?;
+            self.open.insert(key.clone(), file);
         }
         let Some(file) = self.open.get_mut(&key) else { return Ok(()) };
         file.write(rows).await?;

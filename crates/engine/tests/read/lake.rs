@@ -58,6 +58,7 @@ impl Lake {
             properties: BTreeMap::new(),
             history: Arc::default(),
             refs: BTreeMap::new(),
+            rules: Arc::default(),
             inner: Arc::new(()),
         };
         let name = "shop.orders".parse().unwrap();

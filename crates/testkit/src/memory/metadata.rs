@@ -141,6 +141,7 @@ impl Metadata {
             properties: self.properties.clone(),
             history: Arc::new(self.snapshots.iter().map(|snapshot| snapshot.info.clone()).collect()),
             refs,
+            rules: Arc::default(),
             inner: Arc::new(View { metadata: self.clone(), snapshot }),
         }
     }

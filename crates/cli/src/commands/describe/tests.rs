@@ -24,6 +24,7 @@ fn state() -> TableState {
         properties: BTreeMap::from([("format-version".into(), "2".into()), ("waterline.record".into(), "{}".into())]),
         history: Arc::new(Vec::new()),
         refs: BTreeMap::new(),
+        rules: Arc::default(),
         inner: Arc::new(()),
     }
 }

@@ -41,6 +41,7 @@ fn state(history: Vec<VersionInfo>, tags: &[(&str, i64)]) -> TableState {
         properties: BTreeMap::new(),
         history: Arc::new(history),
         refs: tags.iter().map(tag).collect(),
+        rules: Arc::default(),
         inner: Arc::new(()),
     }
 }

@@ -37,6 +37,7 @@ impl Table {
             properties: BTreeMap::new(),
             history: Arc::new(history),
             refs,
+            rules: Arc::default(),
             inner: Arc::new(()),
         })
     }

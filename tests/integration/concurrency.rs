@@ -238,12 +238,12 @@ fn merges_beside_upkeep_of(format: Format, seeds: std::ops::Range<u64>) {
 
 #[test]
 fn merges_beside_upkeep_in_memory_are_as_without() {
-    merges_beside_upkeep_of(Format::InMemory, 600..620);
+    merges_beside_upkeep_of(Format::InMemory, 600..610);
 }
 
 #[test]
 fn merges_beside_upkeep_with_iceberg_are_as_without() {
-    merges_beside_upkeep_of(Format::Iceberg, 700..706);
+    merges_beside_upkeep_of(Format::Iceberg, 700..704);
 }
 
 #[test]

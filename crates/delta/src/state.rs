@@ -61,6 +61,21 @@ impl Head {
         self.main.last()
     }
 
+    /// Snapshots of the main branch that the log leads to, oldest first.
+    pub(crate) fn main(&self) -> &[VersionInfo] {
+        &self.main
+    }
+
+    /// All snapshots, also those aside, oldest first.
+    pub(crate) fn history(&self) -> &[VersionInfo] {
+        &self.history
+    }
+
+    /// Where the main branch would begin: the oldest of its snapshots from which on all are kept.
+    pub(crate) fn begin_of(&self, is_kept: impl Fn(VersionId) -> bool) -> Option<&VersionInfo> {
+        self.main.iter().rev().take_while(|info| is_kept(info.version)).last()
+    }
+
     /// The newest state of the main branch.
     pub(crate) fn state(self: &Arc<Self>) -> TableState {
         self.state_of(self.newest().map(|info| info.version), self.log.snapshot.clone())
@@ -90,16 +105,21 @@ impl Head {
 
 /// Snapshots of the main branch, oldest first.
 fn main(log: &Replayed, ledger: &Ledger) -> Vec<VersionInfo> {
-    let begins = log.events.first().is_some_and(|event| event.version == 0);
-    let before = log.events.first().map(|event| VersionId(event.version - 1));
-    let mut parent = if begins { None } else { before };
+    let oldest = log.events.first().map_or(0, |event| event.version);
+    // Others may have cleaned up the log further than we did.
+    let begin = ledger.begin.as_ref().filter(|begin| begin.version >= oldest);
+    let mut parent = match begin {
+        Some(begin) => begin.parent.map(VersionId),
+        None => (0..oldest).rev().find(|version| ledger.aside(*version).is_none()).map(VersionId),
+    };
+    let from = begin.map_or(oldest, |begin| begin.version);
     let mut infos = Vec::new();
-    for event in log.events.iter() {
+    for event in log.events.iter().filter(|event| event.version >= from) {
         let Some(done) = &event.snapshot else { continue };
-        infos.push(info(event.version, parent, event.committed_at_ms, done));
+        infos.push(info(event.version, done.goes_on_from.map(VersionId).or(parent), event.committed_at_ms, done));
         parent = Some(VersionId(event.version));
     }
-    if infos.is_empty() && !begins {
+    if infos.is_empty() && log.events.first().is_none_or(|event| event.version > 0) {
         infos.extend(cleaned(&log.snapshot, ledger));
     }
     infos
@@ -108,7 +128,7 @@ fn main(log: &Replayed, ledger: &Ledger) -> Vec<VersionInfo> {
 /// The newest snapshot when its commit is not in the log any more.
 fn cleaned(snapshot: &Snapshot, ledger: &Ledger) -> Option<VersionInfo> {
     let newest_file_ms = snapshot.files.values().map(|file| file.add.modification_time).max();
-    let unknown = || newest_file_ms.map(|_| Done { operation: Operation::Overwrite, summary: BTreeMap::new() });
+    let unknown = || newest_file_ms.map(|_| Done { operation: Operation::Overwrite, summary: BTreeMap::new(), goes_on_from: None });
     let done = ledger.newest.clone().or_else(unknown)?;
     Some(info(snapshot.version, Some(VersionId(snapshot.version - 1)), newest_file_ms.unwrap_or_default(), &done))
 }

@@ -37,7 +37,6 @@ pub struct RolledBack {
 /// Takes a table back; `None` where it is like that already.
 pub async fn roll_back(lake: &Lake, table: &TableName, request: &RollbackRequest) -> Result<Option<RolledBack>> {
     let pair = Pair { mirror: lake.table(table).await?, changelog: lake.table(&table.changelog()).await? };
-    pair.mirror.ensure_upkeep()?;
     taken_back(lake, &pair, request).await.map_err(|e| e.with("table", table))
 }
 

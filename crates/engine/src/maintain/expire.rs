@@ -68,7 +68,7 @@ pub async fn expire(lake: &Lake, table: &TableName, request: &ExpireRequest) -> 
     Err(given_up(&format))
 }
 
-/// Files that the table needs for the versions alone.
+/// Files that the table does not need without the versions.
 async fn only_theirs(format: &Arc<dyn TableFormat>, base: &TableState, plan: &Plan) -> Result<StoredFiles> {
     let mut files = needed(format, base, &versions_of(base)).await?;
     let kept = needed(format, base, &plan.kept).await?;

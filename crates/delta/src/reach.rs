@@ -30,6 +30,10 @@ impl DeltaTable {
         let unknown = |version: &VersionId| Error::not_found("the table has no such version").with("version", version.0);
         let history: HashSet<VersionId> = head.history().iter().map(|info| info.version).collect();
         versions.iter().find(|version| !history.contains(version)).map_or(Ok(()), |version| Err(unknown(version)))?;
+        if let Some((tag, version)) = head.ledger.tags.iter().find(|(_, version)| !history.contains(&VersionId(**version))) {
+            let error = Error::corrupt("a tag names a version that the log does not lead to any more");
+            return Err(error.with("tag", tag).with("version", version));
+        }
 
         let names = self.log.files.list(&format!("{}/{FOLDER}", self.log.root)).await?;
         let listing = self.log.list(0).await?;

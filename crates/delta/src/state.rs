@@ -7,9 +7,13 @@ use waterline_core::error::{Error, Result};
 use waterline_core::format::{Operation, Ref, RefKind, TableState, VersionId, VersionInfo};
 
 use crate::history::Done;
+use crate::interval::interval_ms;
 use crate::ledger::{self, Aside, Ledger};
 use crate::replay::Replayed;
 use crate::snapshot::Snapshot;
+
+/// Property of the seam for how old snapshots become, in milliseconds.
+const SNAPSHOT_AGE: &str = "history.expire.max-snapshot-age-ms";
 
 /// The newest state of a table.
 #[derive(Debug)]
@@ -81,10 +85,23 @@ impl Head {
         self.state_of(self.newest().map(|info| info.version), self.log.snapshot.clone())
     }
 
+    /// How old versions become before they expire, where Delta's own properties say it. That others are not to clean up the log says
+    /// nothing of tables of ours, which are made so.
+    fn snapshot_age_ms(&self, properties: &BTreeMap<String, String>) -> Option<i64> {
+        let is_ours = !self.ledger.properties.is_empty();
+        match properties.get("delta.enableExpiredLogCleanup").map(String::as_str) {
+            Some("false") if !is_ours => Some(i64::MAX),
+            _ => interval_ms(properties.get("delta.logRetentionDuration")?),
+        }
+    }
+
     pub(crate) fn state_of(self: &Arc<Self>, version: Option<VersionId>, snapshot: Arc<Snapshot>) -> TableState {
         let newest = &self.log.snapshot;
         let mut properties = newest.table.properties(&newest.protocol);
         properties.extend(self.ledger.properties.clone());
+        if let Some(age_ms) = self.snapshot_age_ms(&properties) {
+            properties.entry(SNAPSHOT_AGE.to_owned()).or_insert_with(|| age_ms.to_string());
+        }
         let tags = self.ledger.tags.iter().map(|(tag, version)| (tag.clone(), Ref { version: VersionId(*version), kind: RefKind::Tag }));
         let main = self.newest().map(|info| ("main".to_owned(), Ref { version: info.version, kind: RefKind::Branch }));
         TableState {
@@ -108,13 +125,17 @@ fn main(log: &Replayed, ledger: &Ledger) -> Vec<VersionInfo> {
     let oldest = log.events.first().map_or(0, |event| event.version);
     // Others may have cleaned up the log further than we did.
     let begin = ledger.begin.as_ref().filter(|begin| begin.version >= oldest);
-    let mut parent = match begin {
-        Some(begin) => begin.parent.map(VersionId),
-        None => (0..oldest).rev().find(|version| ledger.aside(*version).is_none()).map(VersionId),
-    };
+    let just_before = |version: i64| (0..version).rev().find(|before| ledger.aside(*before).is_none()).map(VersionId);
     let from = begin.map_or(oldest, |begin| begin.version);
+    let mut parent = begin.map_or_else(|| just_before(oldest), |begin| begin.parent.map(VersionId));
+    let mut next = from;
     let mut infos = Vec::new();
     for event in log.events.iter().filter(|event| event.version >= from) {
+        if event.version != next {
+            // Commits are missing, and the parent with them.
+            parent = just_before(event.version);
+        }
+        next = event.version + 1;
         let Some(done) = &event.snapshot else { continue };
         infos.push(info(event.version, done.goes_on_from.map(VersionId).or(parent), event.committed_at_ms, done));
         parent = Some(VersionId(event.version));

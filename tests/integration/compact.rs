@@ -12,7 +12,6 @@ use waterline_core::record::{Kind, Record, record_of};
 use waterline_engine::lake::Limits;
 use waterline_engine::maintain::compact::{Planned, Report, Request, StrategyChoice, execute, plan};
 use waterline_engine::merge::catch_up;
-use waterline_iceberg::FilesystemCatalog;
 use waterline_testkit::arrivals::Disorder;
 use waterline_testkit::cell::Cell;
 use waterline_testkit::files::{physical_rows, read_rows};
@@ -20,8 +19,9 @@ use waterline_testkit::histories::{Feature, History, Start, histories};
 use waterline_testkit::memory::MemoryCatalog;
 use waterline_testkit::world::World;
 
-use crate::as_of::{cases, courses, in_iceberg, in_memory};
+use crate::as_of::{cases, courses, in_delta, in_iceberg, in_memory};
 use crate::fold::{ALL, PLAIN, Subject};
+use crate::formats::{Format, in_both_formats};
 
 const V2: &[(&str, &str)] = &[("format-version", "2")];
 const V3: &[(&str, &str)] = &[("format-version", "3")];
@@ -57,7 +57,14 @@ proptest! {
     fn every_moment_reads_as_before_in_iceberg_v3(history in histories(Start::DumpInside, PLAIN, 20), course in courses(Disorder::Late), compacted: u64) {
         in_iceberg(&history, &course.compacted(compacted, eager(StrategyChoice::Binpack), V3));
     }
+
+    #[test]
+    fn every_moment_reads_as_before_in_delta(history in histories(Start::DumpInside, ALL, 20), course in courses(Disorder::Late), compacted: u64) {
+        in_delta(&history, &course.compacted(compacted, eager(StrategyChoice::Binpack), &[]));
+    }
 }
+
+in_both_formats!(files_are_replaced_once, rule_13_a_compaction_has_the_record_of_its_actual_parent);
 
 /// A table of a history that was merged batch by batch, five events in each, but for the last batches.
 struct Merged {
@@ -80,9 +87,16 @@ impl Merged {
         Self { subject, batches: last }
     }
 
+    async fn of(format: Format, properties: &[(&str, &str)], unmerged: usize) -> Self {
+        Self::new(3, |world| format.catalog("memory://lake/warehouse", &world.env), properties, unmerged).await
+    }
+
     async fn iceberg(properties: &[(&str, &str)], unmerged: usize) -> Self {
-        Self::new(3, |world| Arc::new(FilesystemCatalog::new("memory://lake/warehouse", world.env.clone()).unwrap()), properties, unmerged)
-            .await
+        Self::of(Format::Iceberg, properties, unmerged).await
+    }
+
+    async fn delta(unmerged: usize) -> Self {
+        Self::of(Format::Delta, &[], unmerged).await
     }
 
     async fn in_memory(unmerged: usize) -> Self {
@@ -166,6 +180,7 @@ async fn many_small_files_become_one() {
     one_file_is_left(Merged::in_memory(0).await).await;
     one_file_is_left(Merged::iceberg(V2, 0).await).await;
     one_file_is_left(Merged::iceberg(V3, 0).await).await;
+    one_file_is_left(Merged::delta(0).await).await;
 }
 
 /// The merge wins: what it deleted in the old files is deleted in the new ones.
@@ -187,6 +202,7 @@ async fn deletes_of_a_merge_that_won_are_carried_over() {
     deletes_are_carried_over(Merged::in_memory(3).await).await;
     deletes_are_carried_over(Merged::iceberg(V2, 3).await).await;
     deletes_are_carried_over(Merged::iceberg(V3, 3).await).await;
+    deletes_are_carried_over(Merged::delta(3).await).await;
 }
 
 /// Rows that were put into another order cannot be told any more: the group is given up, and no row comes back.
@@ -205,9 +221,8 @@ async fn a_sorted_group_gives_way_to_a_merge() {
 }
 
 /// Of two compactions of the same files, one gives way.
-#[tokio::test]
-async fn files_are_replaced_once() {
-    let table = Merged::iceberg(V2, 0).await;
+async fn files_are_replaced_once(format: Format) {
+    let table = Merged::of(format, &[], 0).await;
     let request = eager(StrategyChoice::Binpack);
     let ([first, _], [second, _]) = (table.plan(&request).await, table.plan(&request).await);
     assert_eq!(execute(&table.subject.lake, first, &request).await.unwrap().commits, 1);
@@ -217,9 +232,8 @@ async fn files_are_replaced_once() {
 }
 
 /// The record is that of the snapshot below, and not of the one that the compaction was planned on.
-#[tokio::test]
-async fn rule_13_a_compaction_has_the_record_of_its_actual_parent() {
-    let mut table = Merged::iceberg(V2, 1).await;
+async fn rule_13_a_compaction_has_the_record_of_its_actual_parent(format: Format) {
+    let mut table = Merged::of(format, &[], 1).await;
     let request = eager(StrategyChoice::Binpack);
     let [planned, _] = table.plan(&request).await;
     let on_plan = table.record().await;

@@ -22,6 +22,8 @@ use waterline_testkit::world::World;
 use crate::as_of::{cases, courses, in_delta, in_iceberg, in_memory};
 use crate::fold::{ALL, PLAIN, Subject};
 use crate::formats::{Format, in_both_formats};
+use crate::rules::{Table, create, delete, update};
+use crate::rules_as_of::moment;
 
 const V2: &[(&str, &str)] = &[("format-version", "2")];
 const V3: &[(&str, &str)] = &[("format-version", "3")];
@@ -64,7 +66,7 @@ proptest! {
     }
 }
 
-in_both_formats!(files_are_replaced_once, rule_13_a_compaction_has_the_record_of_its_actual_parent);
+in_both_formats!(files_with_deleted_rows_become_one, rule_13_a_compaction_has_the_record_of_its_actual_parent);
 
 /// A table of a history that was merged batch by batch, five events in each, but for the last batches.
 struct Merged {
@@ -93,10 +95,6 @@ impl Merged {
 
     async fn iceberg(properties: &[(&str, &str)], unmerged: usize) -> Self {
         Self::of(Format::Iceberg, properties, unmerged).await
-    }
-
-    async fn delta(unmerged: usize) -> Self {
-        Self::of(Format::Delta, &[], unmerged).await
     }
 
     async fn in_memory(unmerged: usize) -> Self {
@@ -180,7 +178,6 @@ async fn many_small_files_become_one() {
     one_file_is_left(Merged::in_memory(0).await).await;
     one_file_is_left(Merged::iceberg(V2, 0).await).await;
     one_file_is_left(Merged::iceberg(V3, 0).await).await;
-    one_file_is_left(Merged::delta(0).await).await;
 }
 
 /// The merge wins: what it deleted in the old files is deleted in the new ones.
@@ -202,7 +199,38 @@ async fn deletes_of_a_merge_that_won_are_carried_over() {
     deletes_are_carried_over(Merged::in_memory(3).await).await;
     deletes_are_carried_over(Merged::iceberg(V2, 3).await).await;
     deletes_are_carried_over(Merged::iceberg(V3, 3).await).await;
-    deletes_are_carried_over(Merged::delta(3).await).await;
+}
+
+/// Of files that hold many rows, so that none leaves because all of its rows are deleted. Of two compactions beside a merge one
+/// carries over what it deleted, and the other gives way.
+async fn files_with_deleted_rows_become_one(format: Format) {
+    let mut table = Table::of(format);
+    let dumped: String = (1..10).map(|id| format!("{id},dumped,x\n")).collect();
+    table.load(&format!("id,a,b\n{dumped}"), moment(10)).await;
+    table.take(&[update(11, 1, "one", "x"), create(12, 20, "new", "x"), create(13, 21, "new", "x")]).await;
+    let request = eager(StrategyChoice::Binpack);
+    let planned = async || plan(&table.lake, &Table::name(), &request).await.unwrap().remove(0);
+    let (first, second) = (planned().await, planned().await);
+    assert_eq!(first.plan.groups.iter().map(|group| group.files.len()).collect::<Vec<_>>(), [2]);
+    table.take(&[update(14, 2, "two", "x"), delete(15, 20)]).await;
+    let expected = table.rows().await;
+
+    let report = execute(&table.lake, first, &request).await.unwrap();
+    assert_eq!((report.commits, report.carried_deletes, report.given_up), (1, 2, Vec::new()));
+    assert_eq!((report.before.rows, report.after.rows), (12, 11));
+    assert_eq!(table.rows().await, expected);
+    let report = execute(&table.lake, second, &request).await.unwrap();
+    assert_eq!((report.commits, report.given_up.len()), (0, 1));
+
+    let before = table.mirror().await;
+    let third = plan(&table.lake, &Table::name(), &request).await.unwrap().remove(0);
+    let after = execute(&table.lake, third, &request).await.unwrap().after;
+    assert_eq!((after.files, after.rows), (1, 10));
+    assert_eq!(table.rows().await, expected);
+    assert!(!plan(&table.lake, &Table::name(), &request).await.unwrap()[0].is_due());
+    let info = table.mirror().await.current().cloned().unwrap();
+    assert_eq!((info.operation, info.parent), (Operation::Replace, before.version));
+    crate::check::assert_sound(&table.lake, &Table::name()).await;
 }
 
 /// Rows that were put into another order cannot be told any more: the group is given up, and no row comes back.
@@ -221,8 +249,9 @@ async fn a_sorted_group_gives_way_to_a_merge() {
 }
 
 /// Of two compactions of the same files, one gives way.
-async fn files_are_replaced_once(format: Format) {
-    let table = Merged::of(format, &[], 0).await;
+#[tokio::test]
+async fn files_are_replaced_once() {
+    let table = Merged::iceberg(V2, 0).await;
     let request = eager(StrategyChoice::Binpack);
     let ([first, _], [second, _]) = (table.plan(&request).await, table.plan(&request).await);
     assert_eq!(execute(&table.subject.lake, first, &request).await.unwrap().commits, 1);

@@ -96,6 +96,7 @@ async fn maintenance_is_invisible(history: &History, course: &Course, world: Wor
         let then = *past.known.choose(&mut rng).unwrap();
         past.check(at_us, then).await;
     }
+    crate::check::assert_sound(&past.subject.lake, &name).await;
 }
 
 /// To any snapshot that is there. What the batches above it held is as if it had never come.

@@ -328,3 +328,48 @@ async fn a_table_with_checkpoints_of_version_2_keeps_its_log_from_one() {
     anew.clean_up().await;
     assert_eq!(after_files(&table, &table.opened_anew().await.head().await).await, 7);
 }
+
+/// Writers that make no checkpoints leave many small commits, which a compaction sums up.
+#[tokio::test]
+async fn a_compaction_makes_the_checkpoint_that_others_did_not() {
+    let stats = json!({"numRecords": 9});
+    let file = |number: i64| add(&format!("{number}.parquet"), &stats, &json!({}));
+    let seldom = json!({"delta.checkpointInterval": "1000"});
+    let mut commits = vec![vec![plain_protocol(), metadata(&id_and_name(), &[], &seldom), file(0)]];
+    commits.extend((1..12).map(|number| vec![file(number)]));
+    let table = Table::of(&commits.iter().map(Vec::as_slice).collect::<Vec<_>>()).await;
+    assert_eq!(table.format.leftovers(&table.head().await).await.unwrap().small_lists, 12);
+    for operation in [Operation::Append, Operation::Replace] {
+        let state = committed(table.format.commit(&table.head().await, &table.commit(operation)).await.unwrap());
+        let has_checkpoint = table.log().await.iter().any(|name| name.ends_with(".checkpoint.parquet"));
+        assert_eq!(has_checkpoint, operation == Operation::Replace);
+        assert_eq!(after_files(&table, &state).await, 12);
+    }
+    assert_eq!(table.format.leftovers(&table.head().await).await.unwrap().small_lists, 0);
+    for version in 0..13 {
+        table.remove(&format!("_delta_log/{version:020}.json")).await;
+    }
+    assert_eq!(after_files(&table, &table.opened_anew().await.head().await).await, 12);
+}
+
+/// Rows of a file that comes are deleted at once, all of them too.
+#[tokio::test]
+async fn a_new_file_may_come_with_a_deletion_vector() {
+    let table = Table::ours().await;
+    let head = table.head().await;
+    let mut add = Vec::new();
+    for ids in [0..3, 3..5] {
+        add.push(waterline_testkit::files::write_file(&table.world.env, &head, &rows(ids), Vec::new()).await.unwrap());
+    }
+    let positions = [vec![1], vec![0, 1]];
+    let delete_rows = add.iter().zip(positions).map(|(file, rows)| (file.path.clone(), rows.into_iter().collect())).collect();
+    let commit = Commit { add, delete_rows, ..table.commit(Operation::Append) };
+    let state = committed(table.format.commit(&head, &commit).await.unwrap());
+    assert_eq!(table.rows(&table.opened_anew().await.head().await).await, rows([0, 2]));
+    let actions = table.actions(state.version.unwrap().0).await;
+    let adds: Vec<&Json> = actions.iter().filter_map(|action| action.get("add")).collect();
+    assert_eq!(adds.len(), 1);
+    let stats: Json = serde_json::from_str(adds[0]["stats"].as_str().unwrap()).unwrap();
+    assert_eq!((&stats["numRecords"], &stats["tightBounds"]), (&json!(3), &json!(false)));
+    assert!(actions.iter().all(|action| action.get("remove").is_none()));
+}

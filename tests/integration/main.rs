@@ -33,6 +33,7 @@ mod rules_upkeep;
 mod shell;
 mod shop;
 mod status;
+mod sweep;
 mod tags;
 mod tpcc;
 mod tpcc_as_of;

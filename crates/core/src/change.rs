@@ -106,6 +106,9 @@ struct SystemColumns {
     event_times: usize,
     sequences: usize,
     domains: usize,
+    /// Only where whole events are read.
+    unset: Option<usize>,
+    old_keys: Option<usize>,
 }
 
 impl SystemColumns {
@@ -125,6 +128,8 @@ impl SystemColumns {
             event_times: find(EVENT_TIME, timestamp_utc())?,
             sequences: find(SEQUENCE, DataType::Utf8)?,
             domains: find(DOMAIN, DataType::Utf8)?,
+            unset: schema.index_of(UNSET).ok(),
+            old_keys: schema.index_of(OLD_KEY).ok(),
         })
     }
 }
@@ -190,7 +195,7 @@ impl ChangeBatch {
 
     /// Names of the unset columns of a row; empty when the source sent all.
     pub fn unset(&self, row: usize) -> Vec<String> {
-        let Some(lists) = self.batch.column_by_name(UNSET).and_then(|c| c.as_list_opt::<i32>()) else { return Vec::new() };
+        let Some(lists) = self.system.unset.and_then(|at| self.batch.column(at).as_list_opt::<i32>()) else { return Vec::new() };
         if lists.is_null(row) {
             return Vec::new();
         }
@@ -204,7 +209,7 @@ impl ChangeBatch {
     }
 
     pub fn old_keys(&self) -> Option<&StructArray> {
-        self.batch.column_by_name(OLD_KEY).and_then(|c| c.as_struct_opt())
+        self.system.old_keys.and_then(|at| self.batch.column(at).as_struct_opt())
     }
 }
 

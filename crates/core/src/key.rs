@@ -69,6 +69,11 @@ pub struct KeyIndex {
 }
 
 impl KeyIndex {
+    /// With room for this many keys.
+    pub fn with_capacity(keys: usize) -> Self {
+        Self { ends: Vec::with_capacity(keys), table: HashTable::with_capacity(keys), ..Self::default() }
+    }
+
     pub fn len(&self) -> usize {
         self.ends.len()
     }

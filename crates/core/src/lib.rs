@@ -26,6 +26,7 @@ pub mod record;
 pub mod rollbacks;
 pub mod schema;
 pub mod sequence;
+pub mod side_by_side;
 pub mod table;
 pub mod tag;
 pub mod text;

@@ -206,6 +206,17 @@ pub fn fold_order(events: &ChangeBatch) -> (Vec<u32>, u64) {
     (order, repeated as u64)
 }
 
+/// By row, how an event ranks among those of its key: where none of them leaves a column unset and none is a truncate, the
+/// greatest is what the fold leaves. 0 for repeats. A snapshot read ranks below any change (DESIGN.md rule 7).
+pub fn precedence(events: &ChangeBatch) -> Result<Vec<u64>> {
+    let mut ranks = vec![0; events.len()];
+    for (place, row) in (1_u64..).zip(fold_order(events).0) {
+        let is_change = events.op(row as usize)? != Op::Read;
+        ranks[row as usize] = place | u64::from(is_change) << u32::BITS;
+    }
+    Ok(ranks)
+}
+
 /// Which columns of each row the source did not send, as indices into the table's columns.
 struct UnsetColumns {
     by_row: Vec<Option<Box<[usize]>>>,

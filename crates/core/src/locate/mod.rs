@@ -16,6 +16,10 @@ use self::probe::IntegerProbe;
 pub use self::prune::KeyPruner;
 use crate::error::Result;
 use crate::key::{KeyEncoder, KeyId, KeyIndex};
+use crate::side_by_side::side_by_side;
+
+/// From this many keys on, what is made of them is made on two threads.
+const MANY_KEYS: usize = 1 << 16;
 
 /// Keys to look for in the key columns of data files.
 #[derive(Debug)]
@@ -40,11 +44,13 @@ impl KeySet {
         } else {
             encoder.decode(ids.iter().map(|id| index.key(*id)))?
         };
-        let pruner = KeyPruner::new(&fields, &columns)?;
-        let integers = match fields.as_ref() {
+        let pruner = || KeyPruner::new(&fields, &columns);
+        let integers = || match fields.as_ref() {
             [field] if matches!(field.data_type(), DataType::Int64 | DataType::Int32) => IntegerProbe::new(&columns[0], &ids),
             _ => None,
         };
+        let (integers, pruner) = if ids.len() < MANY_KEYS { (integers(), pruner()) } else { side_by_side(integers, pruner)? };
+        let pruner = pruner?;
         Ok((Self { index: index.clone(), encoder: encoder.clone(), fields, integers }, pruner))
     }
 

@@ -16,6 +16,7 @@ pub(super) struct IntegerProbe {
 }
 
 const EMPTY: u32 = u32::MAX;
+const CHUNK_KEYS: usize = 256;
 /// Filter bits per slot of the table.
 const FILTER_SHIFT: u32 = 2;
 
@@ -51,13 +52,13 @@ impl IntegerProbe {
         ((hash >> 20) as usize) & (self.filter.len() * 64 - 1)
     }
 
+    fn may_hold(&self, key: i64) -> bool {
+        let bit = self.filter_bit(mix(key));
+        self.filter[bit / 64] & (1 << (bit % 64)) != 0
+    }
+
     fn get(&self, key: i64) -> Option<KeyId> {
-        let hash = mix(key);
-        let bit = self.filter_bit(hash);
-        if self.filter[bit / 64] & (1 << (bit % 64)) == 0 {
-            return None;
-        }
-        let mut slot = hash & self.mask;
+        let mut slot = mix(key) & self.mask;
         loop {
             let (candidate, at) = self.slots[slot as usize];
             if at == EMPTY {
@@ -73,18 +74,27 @@ impl IntegerProbe {
     pub(super) fn probe(&self, column: &ArrayRef, found: impl FnMut(usize, KeyId)) {
         let nulls = column.logical_nulls();
         if column.data_type() == &DataType::Int32 {
-            self.probe_values(column.as_primitive::<Int32Type>().values().iter().map(|v| i64::from(*v)), nulls.as_ref(), found);
+            self.probe_values(column.as_primitive::<Int32Type>().values(), nulls.as_ref(), found);
         } else {
-            self.probe_values(column.as_primitive::<Int64Type>().values().iter().copied(), nulls.as_ref(), found);
+            self.probe_values(column.as_primitive::<Int64Type>().values(), nulls.as_ref(), found);
         }
     }
 
-    fn probe_values(&self, keys: impl Iterator<Item = i64>, nulls: Option<&NullBuffer>, mut found: impl FnMut(usize, KeyId)) {
-        for (row, key) in keys.enumerate() {
-            if let Some(id) = self.get(key)
-                && nulls.is_none_or(|nulls| nulls.is_valid(row))
-            {
-                found(row, id);
+    /// The filter is asked for a chunk of keys before the table is, so that many looks into memory are under way at a time.
+    fn probe_values<T: Copy + Into<i64>>(&self, keys: &[T], nulls: Option<&NullBuffer>, mut found: impl FnMut(usize, KeyId)) {
+        let mut passing = [0_usize; CHUNK_KEYS];
+        for (start, chunk) in keys.chunks(CHUNK_KEYS).enumerate().map(|(number, chunk)| (number * CHUNK_KEYS, chunk)) {
+            let mut count = 0;
+            for (at, key) in chunk.iter().enumerate() {
+                passing[count] = at;
+                count += usize::from(self.may_hold((*key).into()));
+            }
+            for at in &passing[..count] {
+                if let Some(id) = self.get(chunk[*at].into())
+                    && nulls.is_none_or(|nulls| nulls.is_valid(start + at))
+                {
+                    found(start + at, id);
+                }
             }
         }
     }

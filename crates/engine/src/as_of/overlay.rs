@@ -46,6 +46,11 @@ impl Overlay {
 pub(crate) struct Gone(BTreeMap<String, RoaringTreemap>);
 
 impl Gone {
+    /// All rows that were found.
+    pub(super) fn all(located: &Located) -> Self {
+        Self(located.files.iter().map(|found| (found.file.path.clone(), found.rows.clone())).collect())
+    }
+
     pub(crate) fn extend(&mut self, located: &Located, at: impl Iterator<Item = RowAt>) {
         for (file, rows) in by_file(at) {
             *self.0.entry(located.files[file].file.path.clone()).or_default() |= rows;
@@ -61,11 +66,16 @@ impl Gone {
     }
 }
 
-/// Rows of the changelog that are newest images, by path of the file.
-#[derive(Debug, Default)]
+/// Rows of files, by path of the file: newest images in those of the changelog, or rows of a table that images replace.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Images(BTreeMap<String, (DataFile, RoaringTreemap)>);
 
 impl Images {
+    /// All rows that were found.
+    pub(super) fn all(located: &Located) -> Self {
+        Self(located.files.iter().map(|found| (found.file.path.clone(), (found.file.clone(), found.rows.clone()))).collect())
+    }
+
     pub(crate) fn extend(&mut self, files: &[DataFile], at: impl Iterator<Item = RowAt>) {
         for (file, rows) in by_file(at) {
             let file = &files[file];
@@ -73,6 +83,12 @@ impl Images {
         }
     }
 
+    /// Number of rows.
+    pub(super) fn len(&self) -> u64 {
+        self.0.values().map(|(_, rows)| rows.len()).sum()
+    }
+
+    /// In the order of paths.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&DataFile, &RoaringTreemap)> {
         self.0.values().map(|(file, rows)| (file, rows))
     }

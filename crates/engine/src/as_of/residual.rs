@@ -16,7 +16,7 @@ use waterline_core::changes::takes_part;
 use waterline_core::collapse::{Split, collapse, fold_order, split};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{DataFile, TableState};
-use waterline_core::key::{Key, KeyEncoder, KeyIndex, hash_key};
+use waterline_core::key::{Key, KeyEncoder, KeyId, KeyIndex, hash_key};
 use waterline_core::locate::{KeySet, key_columns};
 use waterline_core::record::Record;
 
@@ -68,6 +68,8 @@ pub(crate) struct Residual {
     pub(super) late: Option<History>,
     /// Every key of the residual.
     pub(super) keys: Arc<KeyIndex>,
+    /// The key of each plain event but for truncates; empty for a table without a key.
+    pub(super) plain_keys: Vec<Option<KeyId>>,
     /// Where they are in the base.
     pub(super) located: Located,
     /// Events of the residual.
@@ -95,7 +97,16 @@ impl Residual {
         }
         if is_keyless {
             let (keys, located) = (Arc::default(), Located::default());
-            return Ok(Loaded::Residual(Self { log_files, plain: events, partial: None, late: None, keys, located, rows }));
+            return Ok(Loaded::Residual(Self {
+                log_files,
+                plain: events,
+                partial: None,
+                late: None,
+                keys,
+                plain_keys: Vec::new(),
+                located,
+                rows,
+            }));
         }
         let fields = key_fields(ground.schema);
         let key_rows = encoder.encode(&key_columns(events.events.batch(), &fields)?)?;
@@ -114,7 +125,8 @@ impl Residual {
             events.add_changed(since_us, &key_rows, is_late, &mut partial_keys);
         }
 
-        let keys = Arc::new(events.all_keys(&key_rows, late.as_ref()));
+        let (keys, key_of) = events.all_keys(&key_rows, late.as_ref());
+        let keys = Arc::new(keys);
         let located = match onto.state {
             Some(base) if !keys.is_empty() => {
                 let (set, pruner) = KeySet::new(&keys, &encoder, fields, |_| true)?;
@@ -145,8 +157,10 @@ impl Residual {
             let key = Key::from(key_rows.row(row));
             late.as_ref().is_some_and(|late| late.holds(key)) || partial.as_ref().is_some_and(|partial| partial.holds(key))
         };
-        let plain = events.filter(&mask(&|row| !elsewhere(row)))?;
-        Ok(Loaded::Residual(Self { log_files, plain, partial, late, keys, located, rows }))
+        let is_plain = mask(&|row| !elsewhere(row));
+        let plain = events.filter(&is_plain)?;
+        let plain_keys = is_plain.values().set_indices().map(|row| key_of[row]).collect();
+        Ok(Loaded::Residual(Self { log_files, plain, partial, late, keys, plain_keys, located, rows }))
     }
 
     /// The events that are read whole, with the rows of the base that they fold onto, or of the baseline.
@@ -288,17 +302,18 @@ impl KeyEvents {
         }
     }
 
-    fn all_keys(&self, key_rows: &KeyRows, late: Option<&History>) -> KeyIndex {
-        let mut keys = KeyIndex::default();
-        for row in (0..self.len()).filter(|row| self.events.ops().value(*row) != Op::Truncate.as_str()) {
-            keys.insert(key_rows.row(row));
-        }
+    /// All keys, and that of each event but for truncates.
+    fn all_keys(&self, key_rows: &KeyRows, late: Option<&History>) -> (KeyIndex, Vec<Option<KeyId>>) {
+        let mut keys = KeyIndex::with_capacity(self.len());
+        let ops = self.events.ops();
+        let key = |row: usize| (ops.value(row) != Op::Truncate.as_str()).then(|| keys.insert(key_rows.row(row)));
+        let key_of = (0..self.len()).map(key).collect();
         if let Some(late) = late {
             for key in late.keys().ids() {
                 keys.insert(late.keys().key(key));
             }
         }
-        keys
+        (keys, key_of)
     }
 
     /// The events with all of their columns.

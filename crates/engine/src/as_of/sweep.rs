@@ -1,16 +1,18 @@
 //! A sweep: the states at many moments, one after the other. The base is located once, each event is read once, and what
 //! changes from one moment to the next is all that is folded.
 
+use std::collections::HashMap;
+
 use arrow::array::{BooleanBufferBuilder, RecordBatch, UInt32Array};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::take_record_batch;
-use waterline_core::change::{ChangeBatch, Op, key_fields};
-use waterline_core::collapse::collapse;
+use waterline_core::change::{ChangeBatch, Op};
+use waterline_core::collapse::{collapse, precedence};
 use waterline_core::error::{Error, Result};
-use waterline_core::format::TableState;
-use waterline_core::key::{KeyEncoder, KeyId};
-use waterline_core::locate::key_columns;
+use waterline_core::format::{DataFile, TableState};
+use waterline_core::key::KeyId;
 use waterline_core::schema::TableSchema;
+use waterline_core::side_by_side::side_by_side;
 
 use super::history::{Ground, History};
 use super::overlay::{Gone, Images};
@@ -27,11 +29,13 @@ pub(crate) struct Sweep {
     by_time: Vec<u32>,
     /// How many of them are folded.
     folded: usize,
-    /// Plain events of each key, by number of the key: `events_of[starts[key]..starts[key + 1]]`.
-    starts: Vec<u32>,
-    events_of: Vec<u32>,
-    key_of: Vec<u32>,
+    /// How plain events rank among those of their key. Empty where there are no keys, and with truncates, which touch all.
+    precedence: Vec<u64>,
     has_truncates: bool,
+    /// Rows of the base that any event touches.
+    pub(crate) base_rows: Images,
+    /// The plain events.
+    pub(crate) event_rows: Images,
     /// Which of [`Sweep::event_rows`] each plain event is.
     event_rows_of: Vec<u32>,
     /// Which of [`Sweep::base_rows`] each key has.
@@ -53,6 +57,8 @@ enum Outcome {
 /// What plain events leave of each key, and which rows that makes live.
 struct Live {
     outcomes: Vec<Outcome>,
+    /// Precedence of the newest event of each key; 0 for none.
+    newest: Vec<u64>,
     base: BooleanBufferBuilder,
     events: BooleanBufferBuilder,
 }
@@ -92,86 +98,38 @@ impl Sweep {
     }
 
     fn new(base: Option<TableState>, schema: &TableSchema, residual: Residual) -> Result<Self> {
-        let events = &residual.plain.events;
-        let times = events.event_times();
-        let mut by_time: Vec<u32> = (0..events.len() as u32).collect();
-        by_time.sort_by_key(|row| times.value(*row as usize));
-        let ops = events.ops();
-        let has_truncates = (0..events.len()).any(|row| ops.value(row) == Op::Truncate.as_str());
-        let event_rows_of = ranks(&residual.plain.at, &residual.log_files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>());
-        let base_row_of = base_rows_of(&residual);
+        let base_rows = Images::all(&residual.located);
+        let (base_row_of, events) = side_by_side(|| base_rows_of(&residual, &base_rows), || Events::of(&residual, schema))?;
+        let Events { by_time, precedence, has_truncates, rows: event_rows, rows_of: event_rows_of } = events?;
         let elsewhere: Vec<u32> =
             residual.histories().flat_map(|history| keys_of(&residual, history)).filter_map(|key| base_row_of[key.index()]).collect();
-        let now = Live::new(&residual, &elsewhere);
-        let mut sweep = Self {
+        let now = Live::new(&residual, base_rows.len(), &elsewhere);
+        let schema = schema.clone();
+        Ok(Self {
             base,
-            schema: schema.clone(),
+            schema,
             by_time,
             folded: 0,
-            starts: Vec::new(),
-            events_of: Vec::new(),
-            key_of: Vec::new(),
+            precedence,
             has_truncates,
+            base_rows,
+            event_rows,
             event_rows_of,
             base_row_of,
             elsewhere,
             now,
             residual,
-        };
-        if !schema.keys().is_empty() && !has_truncates {
-            sweep.group_by_key()?;
-        }
-        Ok(sweep)
+        })
     }
 
     /// Forgets all plain events.
     fn start(&mut self) {
-        self.now = Live::new(&self.residual, &self.elsewhere);
-    }
-
-    fn group_by_key(&mut self) -> Result<()> {
-        let fields = key_fields(&self.schema);
-        let encoded = KeyEncoder::new(&fields)?.encode(&key_columns(self.residual.plain.events.batch(), &fields)?)?;
-        let unknown = || Error::internal("an event of the residual has a key that the residual does not know");
-        for key in &encoded {
-            self.key_of.push(self.residual.keys.get(key).ok_or_else(unknown)?.index() as u32);
-        }
-        self.starts = vec![0; self.residual.keys.len() + 1];
-        for key in &self.key_of {
-            self.starts[*key as usize + 1] += 1;
-        }
-        for key in 0..self.residual.keys.len() {
-            self.starts[key + 1] += self.starts[key];
-        }
-        let mut next = self.starts.clone();
-        self.events_of = vec![0; self.key_of.len()];
-        for (row, key) in (0..).zip(&self.key_of) {
-            self.events_of[next[*key as usize] as usize] = row;
-            next[*key as usize] += 1;
-        }
-        Ok(())
+        self.now = Live::new(&self.residual, self.base_rows.len(), &self.elsewhere);
     }
 
     /// Places in the base of the rows that any event of the sweep touches; the other rows of the base are there at every moment.
     pub(crate) fn gone(&self) -> Gone {
-        let mut gone = Gone::default();
-        gone.extend(&self.residual.located, self.residual.located.rows.values().copied());
-        gone
-    }
-
-    /// The same rows, as files and positions.
-    pub(crate) fn base_rows(&self) -> Images {
-        let files: Vec<_> = self.residual.located.files.iter().map(|file| file.file.clone()).collect();
-        let mut rows = Images::default();
-        rows.extend(&files, self.residual.located.rows.values().copied());
-        rows
-    }
-
-    /// The plain events as files and positions.
-    pub(crate) fn event_rows(&self) -> Images {
-        let mut rows = Images::default();
-        rows.extend(&self.residual.log_files, self.residual.plain.at.iter().copied());
-        rows
+        Gone::all(&self.residual.located)
     }
 
     /// Goes on to a moment that is not before the last one.
@@ -212,22 +170,22 @@ impl Sweep {
         (0..times.len() as u32).filter(|row| times.value(*row as usize) <= at_us).collect()
     }
 
-    /// Folds the keys anew that have events since the last moment.
+    /// Folds the events since the last moment.
     fn fold_new(&mut self, at_us: i64) -> Result<()> {
         let times = self.residual.plain.events.event_times();
         let until = self.by_time.partition_point(|row| times.value(*row as usize) <= at_us);
-        let mut keys: Vec<u32> = self.by_time[self.folded.min(until)..until].iter().map(|row| self.key_of[*row as usize]).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let events = |key: &u32| {
-            let (start, end) = (self.starts[*key as usize], self.starts[*key as usize + 1]);
-            self.events_of[start as usize..end as usize].iter().copied()
-        };
-        let mut rows: Vec<u32> = keys.iter().flat_map(events).filter(|row| times.value(*row as usize) <= at_us).collect();
-        // As they were logged, which is nearly the order of the fold.
-        rows.sort_unstable();
-        self.folded = until;
-        self.fold(&rows).map(drop)
+        for place in self.folded..until {
+            let row = self.by_time[place];
+            let precedence = self.precedence[row as usize];
+            let Some(key) = self.residual.plain_keys[row as usize] else { continue };
+            if precedence > self.now.newest[key.index()] {
+                self.now.newest[key.index()] = precedence;
+                let is_delete = self.residual.plain.events.op(row as usize)? == Op::Delete;
+                self.set(key, if is_delete { Outcome::Deleted } else { Outcome::Image(row) });
+            }
+        }
+        self.folded = self.folded.max(until);
+        Ok(())
     }
 
     /// Folds plain events. Returns whether the source truncated the table.
@@ -262,28 +220,55 @@ impl Sweep {
     }
 }
 
+/// The plain events in the orders that a sweep needs.
+struct Events {
+    by_time: Vec<u32>,
+    precedence: Vec<u64>,
+    has_truncates: bool,
+    rows: Images,
+    rows_of: Vec<u32>,
+}
+
+impl Events {
+    fn of(residual: &Residual, schema: &TableSchema) -> Result<Self> {
+        let events = &residual.plain.events;
+        let times = events.event_times();
+        let mut by_time: Vec<u32> = (0..events.len() as u32).collect();
+        by_time.sort_by_key(|row| times.value(*row as usize));
+        let ops = events.ops();
+        let has_truncates = (0..events.len()).any(|row| ops.value(row) == Op::Truncate.as_str());
+        let precedence = if schema.keys().is_empty() || has_truncates { Vec::new() } else { precedence(events)? };
+        let mut rows = Images::default();
+        rows.extend(&residual.log_files, residual.plain.at.iter().copied());
+        let rows_of = ranks(&residual.plain.at, residual.log_files.iter(), &rows);
+        Ok(Self { by_time, precedence, has_truncates, rows, rows_of })
+    }
+}
+
 impl Live {
     /// All rows of the base but those of keys that are folded elsewhere, and no event.
-    fn new(residual: &Residual, elsewhere: &[u32]) -> Self {
+    fn new(residual: &Residual, base_rows: u64, elsewhere: &[u32]) -> Self {
         let all = |rows: usize, live: bool| {
             let mut bits = BooleanBufferBuilder::new(rows);
             bits.append_n(rows, live);
             bits
         };
-        let mut base = all(residual.located.rows.len(), true);
+        let mut base = all(base_rows as usize, true);
         for row in elsewhere {
             base.set_bit(*row as usize, false);
         }
-        Self { outcomes: vec![Outcome::Untouched; residual.keys.len()], base, events: all(residual.plain.len(), false) }
+        let keys = residual.keys.len();
+        let events = all(residual.plain.len(), false);
+        Self { outcomes: vec![Outcome::Untouched; keys], newest: vec![0; keys], base, events }
     }
 }
 
-/// Which of the located rows, by path and position, each key has.
-fn base_rows_of(residual: &Residual) -> Vec<Option<u32>> {
+/// Which of the rows of the base each key has.
+fn base_rows_of(residual: &Residual, base_rows: &Images) -> Vec<Option<u32>> {
     let (keys, at): (Vec<KeyId>, Vec<RowAt>) = residual.located.rows.iter().map(|(key, at)| (*key, *at)).unzip();
-    let paths: Vec<&str> = residual.located.files.iter().map(|located| located.file.path.as_str()).collect();
     let mut rows = vec![None; residual.keys.len()];
-    for (key, rank) in keys.into_iter().zip(ranks(&at, &paths)) {
+    let files = residual.located.files.iter().map(|found| &found.file);
+    for (key, rank) in keys.into_iter().zip(ranks(&at, files, base_rows)) {
         rows[key.index()] = Some(rank);
     }
     rows
@@ -293,19 +278,22 @@ fn keys_of<'a>(residual: &'a Residual, history: &'a History) -> impl Iterator<It
     history.keys().ids().filter_map(|key| residual.keys.get(history.keys().key(key)))
 }
 
-/// The place of each in the order of path and position. `paths` are those of the files.
-fn ranks(at: &[RowAt], paths: &[&str]) -> Vec<u32> {
-    let mut by_path: Vec<usize> = (0..paths.len()).collect();
-    by_path.sort_by_key(|file| paths[*file]);
-    let mut place_of = vec![0; paths.len()];
-    for (place, file) in by_path.into_iter().enumerate() {
-        place_of[file] = place;
-    }
-    let mut order: Vec<(usize, u64, u32)> = at.iter().zip(0..).map(|(at, number)| (place_of[at.file], at.position, number)).collect();
+/// Which of the rows of `images` each is. `files` are those that `at` numbers.
+fn ranks<'a>(at: &[RowAt], files: impl Iterator<Item = &'a DataFile>, images: &Images) -> Vec<u32> {
+    let places: HashMap<&str, u32> = images.iter().zip(0..).map(|((file, _), place)| (file.path.as_str(), place)).collect();
+    let place_of: Vec<u32> = files.map(|file| places.get(file.path.as_str()).copied().unwrap_or(u32::MAX)).collect();
+    // One number of file, position and place in `at`, since plain numbers sort fastest.
+    let packed = |place: u32, position: u64| u128::from(place) << 64 | u128::from(position);
+    let mut order: Vec<u128> =
+        at.iter().zip(0_u32..).map(|(at, number)| packed(place_of[at.file], at.position) << 32 | u128::from(number)).collect();
     order.sort_unstable();
+    let rows = images.iter().zip(0..).flat_map(|((_, rows), place)| rows.iter().map(move |position| packed(place, position)));
     let mut ranks = vec![0; at.len()];
-    for (rank, (_, _, number)) in (0..).zip(order) {
-        ranks[number as usize] = rank;
+    let mut order = order.into_iter().peekable();
+    for (row, rank) in rows.zip(0..) {
+        while let Some(next) = order.next_if(|next| next >> 32 == row) {
+            ranks[(next as u32) as usize] = rank;
+        }
     }
     ranks
 }

@@ -12,6 +12,8 @@ mod prune;
 mod query;
 mod scan;
 mod session;
+mod share;
+mod stable;
 mod sweep;
 mod sweep_table;
 mod table;

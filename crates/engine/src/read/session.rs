@@ -9,6 +9,7 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionContext;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use waterline_core::as_of::Beyond;
 use waterline_core::error::Result;
@@ -19,6 +20,7 @@ use waterline_env::Env;
 use super::as_of_table::AsOfTable;
 use super::catalog::{LakeCatalog, Tables};
 use super::error::from_datafusion;
+use super::share::ShareStable;
 use super::sweep::Moments;
 use super::version::ReadAt;
 use crate::lake::{Lake, Limits};
@@ -74,9 +76,14 @@ pub(super) fn session_of(
 ) -> Result<SessionContext> {
     let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory_bytes), NAMED_CONSUMERS);
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc().map_err(from_datafusion)?;
+    let mut rules = PhysicalOptimizer::new().rules;
+    if sweep.is_some() {
+        rules.push(Arc::new(ShareStable));
+    }
     let tables = Arc::new(Tables::new(Lake::new(catalog, env.clone()), at, options, sweep));
     let config = config(options).with_extension(Arc::new(Lakeside { tables: tables.clone(), timezone: options.timezone }));
-    let state = SessionStateBuilder::new().with_default_features().with_config(config).with_runtime_env(runtime).build();
+    let builder = SessionStateBuilder::new().with_default_features().with_config(config).with_runtime_env(runtime);
+    let state = builder.with_physical_optimizer_rules(rules).build();
     let session = SessionContext::new_with_state(state);
     session.register_catalog(CATALOG, Arc::new(LakeCatalog::new(tables)));
     Ok(session)

@@ -1,7 +1,6 @@
 //! A table as DataFusion sees it in a sweep: at each moment another state, out of what was read once.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{BooleanArray, RecordBatch, RecordBatchOptions};
@@ -22,12 +21,14 @@ use waterline_core::as_of::{Cut, Plan};
 use waterline_core::conform::conform_batch;
 use waterline_core::error::{Error, Result};
 use waterline_core::format::TableState;
+use waterline_core::side_by_side::side_by_side;
 use waterline_core::table::TableName;
 
 use super::as_of_table::AsOfTable;
 use super::error::{external, from_datafusion};
 use super::prune::pruner;
 use super::scan::{FileScan, live_files};
+use super::stable::{Budget, Kept, StableExec};
 use super::sweep::Moments;
 use crate::as_of::{AsOf, Gone, Images, Sweep, SweptMoment};
 use crate::lake::{Lake, Limits};
@@ -45,7 +46,7 @@ pub(super) struct SweepTable {
     plans: Vec<Plan>,
     moments: Arc<Moments>,
     limits: Limits,
-    /// What columns of the base may take in memory; more is read again for each moment.
+    /// What may be kept from moment to moment.
     memory_bytes: usize,
     /// Moments of one epoch that are read together.
     leg: tokio::sync::Mutex<Option<Leg>>,
@@ -60,11 +61,28 @@ struct Leg {
     base_rows: Images,
     event_rows: Images,
     gone: Gone,
-    now: Option<(usize, Arc<SweptMoment>)>,
+    now: Option<(usize, Arc<Moment>)>,
     /// The moment after it, made while the query reads this one.
-    next: Option<(usize, JoinHandle<Result<SweptMoment>>)>,
-    /// By projection, and filters as text.
-    columns: HashMap<(Vec<usize>, String), Arc<Columns>>,
+    next: Option<(usize, JoinHandle<Result<Moment>>)>,
+    /// Memory of rows that are kept from moment to moment.
+    budget: Arc<Budget>,
+    columns: HashMap<ColumnsKey, Arc<Columns>>,
+}
+
+/// Projection, and filters as text.
+type ColumnsKey = (Vec<usize>, String);
+
+/// One moment, and the rows of it for the columns that were read at the moment before.
+struct Moment {
+    swept: SweptMoment,
+    live: HashMap<ColumnsKey, LiveRows>,
+}
+
+/// Rows that are there at one moment but not at every one, and that single events or the base hold.
+#[derive(Clone)]
+struct LiveRows {
+    base: RecordBatch,
+    events: RecordBatch,
 }
 
 impl std::fmt::Debug for Leg {
@@ -76,8 +94,8 @@ impl std::fmt::Debug for Leg {
 /// Some columns of all rows that any moment of a leg may have.
 struct Columns {
     schema: SchemaRef,
-    /// Rows of the base that are there at every moment, by partition; `None` when they do not fit into memory.
-    stable: Option<Vec<Vec<RecordBatch>>>,
+    /// Rows of the base that are there at every moment.
+    stable: Option<Arc<dyn ExecutionPlan>>,
     /// Rows of the base that some event touches.
     base: RecordBatch,
     /// Rows of the plain events.
@@ -111,22 +129,38 @@ impl SweepTable {
             end = number + (end - number) / 2;
         }
         let sweep = Sweep::open(&at.past(), plan, self.moments.at_us[end - 1]).await?;
-        Ok(Leg::new(end, self.moments.clone(), sweep))
+        Ok(Leg::new(end, self.moments.clone(), sweep, self.memory_bytes))
     }
 
     async fn columns(&self, session: &dyn Session, leg: &Leg, projection: &Vec<usize>, filters: &[Expr]) -> Result<Columns> {
         let at = self.first.as_of();
         let schema = Arc::new(self.first.schema().project(projection)?);
-        let events = read_images(&self.first.changelog, at.log(), &leg.event_rows, projection, &schema).await?;
-        let base = match &leg.base {
-            Some(base) => read_images(&self.first.base, base, &leg.base_rows, projection, &schema).await?,
-            None => RecordBatch::new_empty(schema.clone()),
+        let events = read_images(&self.first.changelog, at.log(), &leg.event_rows, projection, &schema);
+        let base = async {
+            match &leg.base {
+                Some(base) => read_images(&self.first.base, base, &leg.base_rows, projection, &schema).await,
+                None => Ok(RecordBatch::new_empty(schema.clone())),
+            }
         };
-        let stable = match self.stable_plan(session, leg, projection, filters).await? {
-            Some(plan) => collect(session, plan, self.memory_bytes).await?,
-            None => Some(Vec::new()),
-        };
+        let stable = self.stable(session, leg, projection, filters, &schema);
+        let (events, base, stable) = tokio::try_join!(events, base, stable)?;
         Ok(Columns { schema, stable, base, events })
+    }
+
+    async fn stable(
+        &self,
+        session: &dyn Session,
+        leg: &Leg,
+        projection: &Vec<usize>,
+        filters: &[Expr],
+        schema: &SchemaRef,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some(mut plan) = self.stable_plan(session, leg, projection, filters).await? else { return Ok(None) };
+        // What does not fit into memory is read again for each moment.
+        if let Some(rows) = collect(session, plan.clone(), &leg.budget).await? {
+            plan = memory(&rows, schema).map_err(from_datafusion)?;
+        }
+        Ok(Some(Arc::new(StableExec::new(plan, Kept::new(leg.budget.clone())))))
     }
 
     /// The rows of the base that no event of the leg touches.
@@ -180,19 +214,19 @@ impl TableProvider for SweepTable {
             Some(columns) => columns.clone(),
             None => {
                 let columns = Arc::new(self.columns(session, leg, &projection, filters).await.map_err(external)?);
-                leg.columns.insert(key, columns.clone());
+                leg.columns.insert(key.clone(), columns.clone());
                 columns
             }
         };
         let mut parts = Vec::new();
-        if !now.emptied {
-            match &columns.stable {
-                Some(stable) if stable.is_empty() => {}
-                Some(stable) => parts.push(memory(stable, &columns.schema)?),
-                None => parts.extend(self.stable_plan(session, leg, &projection, filters).await.map_err(external)?),
-            }
+        if !now.swept.emptied {
+            parts.extend(columns.stable.clone());
         }
-        let rows = columns.rows(&now, &self.schema(), &projection).await.map_err(external)?;
+        let live = match now.live.get(&key) {
+            Some(live) => live.clone(),
+            None => columns.live(&now.swept).map_err(external)?,
+        };
+        let rows = now.swept.rows(live, &self.schema(), &projection).map_err(external)?;
         if !rows.is_empty() {
             parts.push(memory(&rows, &columns.schema)?);
         }
@@ -205,22 +239,23 @@ impl TableProvider for SweepTable {
 }
 
 impl Leg {
-    fn new(end: usize, moments: Arc<Moments>, sweep: Sweep) -> Self {
+    fn new(end: usize, moments: Arc<Moments>, sweep: Sweep, memory_bytes: usize) -> Self {
         Self {
             end,
             moments,
             base: sweep.base.clone(),
-            base_rows: sweep.base_rows(),
-            event_rows: sweep.event_rows(),
+            base_rows: sweep.base_rows.clone(),
+            event_rows: sweep.event_rows.clone(),
             gone: sweep.gone(),
             sweep: Arc::new(Mutex::new(sweep)),
             now: None,
             next: None,
+            budget: Arc::new(Budget::new(memory_bytes)),
             columns: HashMap::new(),
         }
     }
 
-    async fn moment(&mut self, number: usize) -> Result<Arc<SweptMoment>> {
+    async fn moment(&mut self, number: usize) -> Result<Arc<Moment>> {
         if let Some((_, now)) = self.now.as_ref().filter(|(known, _)| *known == number) {
             return Ok(now.clone());
         }
@@ -233,30 +268,34 @@ impl Leg {
         Ok(now)
     }
 
-    fn begin(&self, number: usize) -> JoinHandle<Result<SweptMoment>> {
-        let (sweep, at_us) = (self.sweep.clone(), self.moments.at_us[number]);
-        tokio::task::spawn_blocking(move || sweep.lock().unwrap_or_else(PoisonError::into_inner).advance(at_us))
+    fn begin(&self, number: usize) -> JoinHandle<Result<Moment>> {
+        let (sweep, at_us, columns) = (self.sweep.clone(), self.moments.at_us[number], self.columns.clone());
+        tokio::task::spawn_blocking(move || {
+            let swept = sweep.lock().unwrap_or_else(PoisonError::into_inner).advance(at_us)?;
+            let live = columns.into_iter().map(|(key, columns)| Ok((key, columns.live(&swept)?))).collect::<Result<_>>()?;
+            Ok(Moment { swept, live })
+        })
     }
 }
 
 impl Columns {
+    fn live(&self, now: &SweptMoment) -> Result<LiveRows> {
+        let live = |rows: &RecordBatch, mask: &BooleanBuffer| filter_record_batch(rows, &BooleanArray::new(mask.clone(), None));
+        let (base, events) = side_by_side(|| live(&self.base, &now.base), || live(&self.events, &now.events))?;
+        Ok(LiveRows { base: base?, events: events? })
+    }
+}
+
+impl SweptMoment {
     /// The rows of a moment but for the stable ones, by partition.
-    async fn rows(&self, now: &SweptMoment, table: &SchemaRef, projection: &[usize]) -> Result<Vec<Vec<RecordBatch>>> {
-        let (base, events) = tokio::try_join!(live(&self.base, &now.base), live(&self.events, &now.events))?;
-        let mut partitions = vec![vec![base], vec![events]];
-        for made in &now.made {
+    fn rows(&self, live: LiveRows, table: &SchemaRef, projection: &[usize]) -> Result<Vec<Vec<RecordBatch>>> {
+        let mut partitions = vec![vec![live.base], vec![live.events]];
+        for made in &self.made {
             partitions.push(vec![conform_batch(made, table)?.project(projection)?]);
         }
         partitions.retain(|batches| batches.iter().any(|batch| batch.num_rows() > 0));
         Ok(partitions)
     }
-}
-
-/// The rows of a mask, found on a thread of its own.
-async fn live(rows: &RecordBatch, mask: &BooleanBuffer) -> Result<RecordBatch> {
-    let (rows, mask) = (rows.clone(), BooleanArray::new(mask.clone(), None));
-    let live = tokio::task::spawn_blocking(move || filter_record_batch(&rows, &mask)).await;
-    Ok(live.map_err(|e| Error::internal("the filtering of rows stopped").caused_by(e))??)
 }
 
 fn memory(partitions: &[Vec<RecordBatch>], schema: &SchemaRef) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
@@ -293,17 +332,16 @@ async fn read_images(
     Ok(concat_batches(schema, &batches)?)
 }
 
-/// All rows of a plan by partition; `None` when they take more memory than allowed.
-async fn collect(session: &dyn Session, plan: Arc<dyn ExecutionPlan>, memory_bytes: usize) -> Result<Option<Vec<Vec<RecordBatch>>>> {
-    let taken = Arc::new(AtomicUsize::new(0));
+/// All rows of a plan by partition; `None` when there is no room for them.
+async fn collect(session: &dyn Session, plan: Arc<dyn ExecutionPlan>, budget: &Arc<Budget>) -> Result<Option<Vec<Vec<RecordBatch>>>> {
     let read = |partition: usize| {
-        let (plan, context, taken) = (plan.clone(), session.task_ctx(), taken.clone());
+        let (plan, context, budget) = (plan.clone(), session.task_ctx(), budget.clone());
         tokio::spawn(async move {
             let mut stream = plan.execute(partition, context)?;
             let mut batches = Vec::new();
             while let Some(batch) = stream.try_next().await? {
-                let bytes = batch.get_array_memory_size();
-                if taken.fetch_add(bytes, Ordering::Relaxed) + bytes > memory_bytes {
+                if !budget.take(&batch) {
+                    budget.give_back(&batches);
                     return Ok(None);
                 }
                 batches.push(batch);
@@ -312,13 +350,14 @@ async fn collect(session: &dyn Session, plan: Arc<dyn ExecutionPlan>, memory_byt
         })
     };
     let reads: Vec<_> = (0..plan.properties().output_partitioning().partition_count()).map(read).collect();
-    let mut partitions = Some(Vec::new());
+    let mut partitions = Vec::new();
     for read in reads {
         let batches = read.await.map_err(|e| Error::internal("the reading of a table stopped").caused_by(e))?.map_err(from_datafusion)?;
-        partitions = partitions.zip(batches).map(|(mut known, batches)| {
-            known.push(batches);
-            known
-        });
+        partitions.push(batches);
     }
-    Ok(partitions)
+    if partitions.iter().any(Option::is_none) {
+        partitions.into_iter().flatten().for_each(|batches| budget.give_back(&batches));
+        return Ok(None);
+    }
+    Ok(Some(partitions.into_iter().flatten().collect()))
 }

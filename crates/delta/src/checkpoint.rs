@@ -147,6 +147,7 @@ pub(crate) fn actions_of(snapshot: &Snapshot, now_ms: i64) -> Vec<Action> {
     actions
 }
 
+/// A week, unless the table says otherwise in a way that is understood.
 fn retention_ms(snapshot: &Snapshot) -> i64 {
     own_retention_ms(snapshot).unwrap_or(WEEK_MS)
 }

@@ -10,14 +10,11 @@ use waterline_core::format::{StoredFiles, VersionId};
 use waterline_env::location;
 
 use crate::actions::{Action, DeletionVector};
-use crate::checkpoint;
-use crate::features;
-use crate::ledger;
 use crate::log::{FOLDER, Listing, version_of};
 use crate::snapshot::Snapshot;
 use crate::state::Head;
 use crate::table::DeltaTable;
-use crate::{paths, vector};
+use crate::{checkpoint, features, ledger, paths, vector};
 
 const CONCURRENT_READS: usize = 16;
 const SIDECARS: &str = "_sidecars";

@@ -1,7 +1,9 @@
 //! The rules of DESIGN.md on retention and rollback, each as small histories.
 
+use datafusion::object_store::ObjectStoreExt;
 use waterline_core::as_of::Cut;
 use waterline_core::error::ErrorKind;
+use waterline_core::format::KeepAll;
 use waterline_core::maintain::retention::{Keep, Retention};
 use waterline_core::record::{Kind, newest_lineage};
 use waterline_engine::ingest::Mode;
@@ -24,6 +26,7 @@ use crate::upkeep::until_crash;
 in_both_formats!(
     rule_22_a_rollback_voids_what_came_after_its_snapshot,
     rule_22_replay_reads_the_events_of_the_void_batches_again,
+    rule_22_a_rollback_to_files_that_are_gone_changes_nothing,
     rule_22_a_dump_that_came_after_the_snapshot_is_taken_back,
     rule_22_a_rollback_that_dies_is_ended_by_the_next_merge_or_was_none,
     rule_21_a_trim_keeps_what_the_policy_says,
@@ -115,6 +118,20 @@ async fn rule_22_replay_reads_the_events_of_the_void_batches_again(format: Forma
     );
     table.take(&[create(40, 7, "on", "x")]).await;
     assert_eq!(table.rows().await, ["1 good x", "2 dumped x", "7 on x"]);
+}
+
+/// A clean-up of another writer took them.
+async fn rule_22_a_rollback_to_files_that_are_gone_changes_nothing(format: Format) {
+    let Spoiled { table, good_ms, .. } = spoiled(format).await;
+    let (mirror, before) = (table.lake.table(&Table::name()).await.unwrap(), table.mirror().await);
+    let good = before.lineage().find(|info| info.committed_at_ms <= good_ms).unwrap().version;
+    let file = mirror.data_files(&mirror.at(&before, good).await.unwrap(), &KeepAll).await.unwrap().remove(0).path;
+    let (store, path) = table.world.stores.resolve(&file).unwrap();
+    store.delete(&path).await.unwrap();
+    let request = RollbackRequest { goal: Goal::Snapshot(good), events: Events::Dropped, action: Action::Do };
+    let error = roll_back(&table.lake, &Table::name(), &request).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Corrupt && error.to_string().contains(&file), "{error}");
+    assert_eq!((table.mirror().await.version, table.log_header().await.batch.0), (before.version, 4));
 }
 
 async fn rule_22_a_dump_that_came_after_the_snapshot_is_taken_back(format: Format) {

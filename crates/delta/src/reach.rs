@@ -11,7 +11,7 @@ use waterline_env::location;
 
 use crate::actions::{Action, DeletionVector};
 use crate::log::{FOLDER, Listing, version_of};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{LiveFile, Snapshot};
 use crate::state::Head;
 use crate::table::DeltaTable;
 use crate::{checkpoint, features, ledger, paths, vector};
@@ -84,34 +84,21 @@ impl DeltaTable {
         let steps = steps(listing, &wanted).map_err(|e| e.with("table", &self.log.root))?;
         let reads: Vec<_> = steps.into_iter().map(|step| self.read_step(step, listing)).collect();
         let mut reads = stream::iter(reads).buffered(CONCURRENT_READS);
-        let mut at: Option<Snapshot> = None;
+        let mut before: Option<Snapshot> = None;
+        // Since the last wanted version: what was live there is needed already.
         let mut come: Vec<String> = Vec::new();
         while let Some((step, actions)) = reads.try_next().await? {
-            let version = step.version();
-            let is_whole = match (&mut at, step) {
-                (Some(snapshot), Step::Commit(_)) => {
-                    snapshot.apply(version, &actions).map_err(|e| e.with("version", version))?;
-                    false
-                }
-                _ => {
-                    at = Some(Snapshot::first(&self.log.root, version, &actions).map_err(|e| e.with("version", version))?);
-                    true
-                }
-            };
-            let Some(snapshot) = &at else { continue };
+            let snapshot = step.after(before.take(), &self.log.root, &actions).map_err(|e| e.with("version", step.version()))?;
             for add in actions.iter().filter_map(|action| action.add.as_ref()) {
                 come.push(paths::absolute(&self.log.root, &add.path)?);
             }
-            if version >= begin {
-                needed.add_ledger(snapshot);
+            if snapshot.version >= begin {
+                needed.add_ledger(&snapshot);
             }
-            if wanted.contains(&version) {
-                match is_whole {
-                    true => needed.add_all(snapshot)?,
-                    false => needed.add_some(snapshot, &come)?,
-                }
-                come.clear();
+            if wanted.contains(&snapshot.version) {
+                needed.add_live(&snapshot, come.drain(..))?;
             }
+            before = Some(snapshot);
         }
         needed.add_ledger(&head.log.snapshot);
         needed.add_all(&head.log.snapshot)
@@ -155,6 +142,17 @@ impl Step {
             Self::Checkpoint(version) | Self::Commit(version) => version,
         }
     }
+
+    /// The snapshot that its actions make, of the one before where it is a commit.
+    fn after(self, before: Option<Snapshot>, root: &str, actions: &[Action]) -> Result<Snapshot> {
+        match (self, before) {
+            (Self::Commit(version), Some(mut snapshot)) => {
+                snapshot.apply(version, actions)?;
+                Ok(snapshot)
+            }
+            (Self::Checkpoint(version), _) | (Self::Commit(version), None) => Snapshot::first(root, version, actions),
+        }
+    }
 }
 
 /// From the last checkpoint before the first of the versions on, and over gaps of the log from one to the next.
@@ -184,16 +182,16 @@ struct Needed<'a> {
 
 impl Needed<'_> {
     fn add_all(&mut self, snapshot: &Snapshot) -> Result<()> {
-        snapshot
-            .files
-            .values()
-            .try_for_each(|file| self.add(&snapshot.root, &file.path, Some(file.add.size), file.add.deletion_vector.as_ref()))
+        snapshot.files.values().try_for_each(|file| self.add_file(snapshot, file))
     }
 
     /// Those of the files that are live, by their paths.
-    fn add_some(&mut self, snapshot: &Snapshot, paths: &[String]) -> Result<()> {
-        let live = paths.iter().filter_map(|path| snapshot.file(path));
-        live.into_iter().try_for_each(|file| self.add(&snapshot.root, &file.path, Some(file.add.size), file.add.deletion_vector.as_ref()))
+    fn add_live(&mut self, snapshot: &Snapshot, mut paths: impl Iterator<Item = String>) -> Result<()> {
+        paths.try_for_each(|path| snapshot.file(&path).map_or(Ok(()), |file| self.add_file(snapshot, file)))
+    }
+
+    fn add_file(&mut self, snapshot: &Snapshot, file: &LiveFile) -> Result<()> {
+        self.add(&snapshot.root, &file.path, Some(file.add.size), file.add.deletion_vector.as_ref())
     }
 
     /// Files that left, for as long as the table's owner wants them to stay for those who still read older versions.

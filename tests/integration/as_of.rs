@@ -1,5 +1,6 @@
 //! An as-of read is the fold of what is logged up to its moment, whatever base it is read from: `as_of_is_fold` of DESIGN.md.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -93,14 +94,25 @@ pub(crate) struct Past {
     pub(crate) known: Vec<Known>,
     /// Whether events were folded onto nothing, so that the table is known before its first dump.
     began_empty: bool,
+    /// Up to when the changelog was trimmed.
+    pub(crate) trimmed_us: Option<i64>,
+    /// What was kept of the time before.
+    pub(crate) kept: BTreeMap<i64, State>,
 }
 
 impl Past {
     pub(crate) async fn new(history: &History, world: World, catalog: Arc<dyn Catalog>, properties: &[(&str, &str)]) -> Self {
         world.clock.tick_us(1_000);
         let subject = Subject::of(history, &world, catalog, properties).await;
-        let mut past =
-            Self { subject, baselines: vec![history.baseline.clone()], loaded_ms: vec![i64::MIN], known: Vec::new(), began_empty: true };
+        let mut past = Self {
+            subject,
+            baselines: vec![history.baseline.clone()],
+            loaded_ms: vec![i64::MIN],
+            known: Vec::new(),
+            began_empty: true,
+            trimmed_us: None,
+            kept: BTreeMap::new(),
+        };
         past.remember();
         past
     }
@@ -142,7 +154,28 @@ impl Past {
         self.remember();
     }
 
-    async fn compact(&mut self, request: &Request) {
+    /// Of the time before `until_us` only some moments are known from now on.
+    pub(crate) fn trim(&mut self, until_us: i64, keeps: impl Fn(i64) -> bool, kept: &[i64]) {
+        let now = *self.known.last().unwrap();
+        let is_older = |baseline: &Baseline| baseline.at_us.is_none_or(|at_us| at_us <= until_us);
+        let moments = kept.iter().copied().chain(self.baselines.iter().filter_map(|baseline| baseline.at_us));
+        let moments = moments.filter(|at_us| *at_us < until_us && Some(*at_us) >= self.trimmed_us);
+        let kept: Vec<(i64, State)> = moments.filter_map(|at_us| Some((at_us, self.expected(at_us, now)?))).collect();
+        self.kept.extend(kept);
+        self.kept.retain(|at_us, _| keeps(*at_us));
+        let state = self.expected(until_us, now).unwrap();
+        let later = self.baselines.drain(..).zip(self.loaded_ms.drain(..)).filter(|(baseline, _)| !is_older(baseline));
+        let all = std::iter::once((Baseline::at(State::of_rows(state.rows), until_us), i64::MIN)).chain(later);
+        (self.baselines, self.loaded_ms) = all.unzip();
+        self.trimmed_us = Some(until_us);
+        // The changelog tells of it in a batch of its own.
+        self.subject.batches.push(Vec::new());
+        // With the older baselines goes what had been known.
+        self.known.clear();
+        self.remember();
+    }
+
+    pub(crate) async fn compact(&mut self, request: &Request) {
         for planned in plan(&self.subject.lake, self.subject.pair.mirror.name(), request).await.unwrap() {
             let report = execute(&self.subject.lake, planned, request).await.unwrap();
             assert_eq!(report.given_up, []);
@@ -156,6 +189,9 @@ impl Past {
 
     /// By the oracle; `None` when the table cannot know it.
     fn expected(&self, at_us: i64, known: Known) -> Option<State> {
+        if self.trimmed_us.is_some_and(|until| at_us < until) {
+            return self.kept.get(&at_us).cloned();
+        }
         let baselines: Vec<Baseline> = self.baselines[..known.baselines]
             .iter()
             .filter(|baseline| baseline.at_us.is_some() || self.knows_emptiness(at_us, known))

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use waterline_core::as_of::Beyond;
 use waterline_core::changes::Detail;
-use waterline_core::error::{ErrorKind, Result};
+use waterline_core::error::Result;
 use waterline_engine::changes::{Changes, Span};
 use waterline_engine::lake::Limits;
 use waterline_engine::merge::catch_up;
@@ -16,9 +16,10 @@ use waterline_testkit::arrivals::{Arrival, Disorder, arrivals};
 use waterline_testkit::cell::{Cell, Key, Row};
 use waterline_testkit::columns::to_rows;
 use waterline_testkit::histories::{Feature, History, Start, histories};
-use waterline_testkit::oracle::{State, fold};
+use waterline_testkit::oracle::{Mark, State, fold};
 
 use crate::fold::{Subject, run};
+use crate::landing::{SECTIONS, STARTED_US, line, moment};
 use crate::shell::{Shell, fixture, read_fixture};
 
 type Identity = (i64, String, String);
@@ -69,18 +70,17 @@ fn moments(history: &History) -> Vec<i64> {
 async fn check_between(subject: &Subject, history: &History, since_us: i64, until_us: i64) {
     let state = |at_us| fold(&history.baseline, &subject.batches.concat(), Some(at_us)).unwrap();
     for detail in [Detail::EveryEvent, Detail::Net] {
-        let feed = match feed(subject, since_us, until_us, detail).await {
-            Ok(feed) => feed,
-            Err(error) => {
-                // Of runs that are overtaken before a merge, only the newest is a baseline.
-                let reasons = ["a newer baseline lies between", "the table is not known at that moment"];
-                assert!(reasons.iter().any(|reason| error.to_string().contains(reason)), "{error}");
-                assert!(history.baseline.at_us.is_none(), "{error}");
-                return;
-            }
-        };
-        let identities: Vec<Identity> = feed.iter().map(identity).collect();
-        assert!(identities.is_sorted(), "{identities:?}");
+        let feed = feed(subject, since_us, until_us, detail).await.unwrap();
+        let is_told = |time: i64| time > since_us && time <= until_us;
+        let happened = subject.batches.iter().flatten().filter(|event| is_told(event.event_time_us));
+        let happened: BTreeSet<Identity> =
+            happened.map(|event| (event.event_time_us, event.domain.0.clone(), event.sequence.to_sequence().to_string())).collect();
+        // What runs of reads say follows upon all events of their time.
+        let (events, turns): (Vec<Identity>, Vec<Identity>) = feed.iter().map(identity).partition(|told| happened.contains(told));
+        assert!(events.is_sorted(), "{events:?}");
+        assert!(feed.iter().map(identity).is_sorted_by_key(|told| told.0), "{feed:#?}");
+        let ends_run = |time: i64| history.events.iter().any(|event| event.mark != Mark::None && event.event_time_us == time);
+        assert!(turns.iter().all(|turn| ends_run(turn.0)), "{turns:?}");
         let mut applied = state(since_us);
         let mut keys = BTreeSet::new();
         for row in &feed {
@@ -89,11 +89,7 @@ async fn check_between(subject: &Subject, history: &History, since_us: i64, unti
         }
         assert_eq!(applied.rows, state(until_us).rows, "{detail:?} in ({since_us}, {until_us}]: {feed:#?}");
         if detail == Detail::EveryEvent {
-            let told: BTreeSet<Identity> = identities.into_iter().collect();
-            let is_told = |time: i64| time > since_us && time <= until_us;
-            let happened = subject.batches.iter().flatten().filter(|event| is_told(event.event_time_us));
-            let happened = happened.map(|event| (event.event_time_us, event.domain.0.clone(), event.sequence.to_sequence().to_string()));
-            assert_eq!(told, happened.collect(), "({since_us}, {until_us}]");
+            assert_eq!(events.into_iter().collect::<BTreeSet<_>>(), happened, "({since_us}, {until_us}]");
         } else {
             assert!(feed.iter().all(|row| row.get("before") != row.get("after")), "{feed:#?}");
         }
@@ -333,19 +329,64 @@ fn tpcc_between_its_moments() {
     }
 }
 
+/// A second dump says other than the events before it, and a third the same as they.
 #[test]
-fn a_newer_baseline_in_between_is_said() {
-    let history = History::seeded(3, 40, Start::Run, RUNS);
-    run(async {
-        let mut subject = Subject::new(&history, &[]).await;
-        for logged in subject.log(&history.events).await {
-            catch_up(&subject.lake, &subject.pair, Some(&logged), &Limits::default()).await.unwrap();
+fn what_only_a_newer_dump_says_is_told_at_its_time() {
+    for (keys, key) in [("a bigint PRIMARY KEY", true), ("a bigint", false)] {
+        let shell = Shell::new(SECTIONS);
+        shell.write("ddl.sql", format!("CREATE TABLE shop.t ({keys}, b text);"));
+        let load = |second: i64, rows: &str| {
+            shell.write("dump.csv", format!("a,b\n{rows}"));
+            shell.run(&["load", "shop.t", "dump.csv", "--ddl", "ddl.sql", "--at", &moment(second), "--supersede"]);
+        };
+        load(0, if key { "1,one\n2,two\n3,three\n" } else { "1,one\n2,two\n3,three\n3,three\n" });
+        let create = |second: i64, a: i64| line("t", "c", second, &format!(r#"{{"a":{a},"b":"new"}}"#));
+        shell.write("landing/pg.shop.t/0.jsonl", create(10, 4) + &create(20, 5) + &create(40, 6));
+        shell.run(&["run", "-q"]);
+        load(30, "1,one\n2,other\n4,new\n7,unheard\n");
+        let changes = |since: i64, until: i64, more: &[&str]| {
+            let (since, until) = (moment(since), moment(until));
+            let args = ["changes", "shop.t", "--since", &since, "--until", &until, "--allow-incomplete"];
+            let feed = shell.json(&[&args[..], more].concat());
+            let shown = |row: &Value| json!([row["_op"], row["_event_time"], row["_domain"], row["before"]["b"], row["after"]["b"]]);
+            feed.as_array().unwrap().iter().map(shown).collect::<Vec<_>>()
+        };
+        let event = |second: i64| json!(["c", moment(second), "pg", null, "new"]);
+        let anchor = format!("waterline/baseline-{}", STARTED_US + 30_000_000);
+        let turn = |op: &str, before: Value, after: Value| json!([op, moment(30), anchor, before, after]);
+        let three = || turn("d", json!("three"), Value::Null);
+        let expected = if key {
+            vec![
+                turn("u", json!("two"), json!("other")),
+                three(),
+                turn("d", json!("new"), Value::Null),
+                turn("c", Value::Null, json!("unheard")),
+            ]
+        } else {
+            // By all columns in order. No row stands for another.
+            vec![
+                turn("c", Value::Null, json!("other")),
+                turn("d", json!("two"), Value::Null),
+                three(),
+                three(),
+                turn("d", json!("new"), Value::Null),
+                turn("c", Value::Null, json!("unheard")),
+            ]
+        };
+        let feed = changes(0, 40, &[]);
+        assert_eq!(feed, [vec![event(10), event(20)], expected.clone(), vec![event(40)]].concat());
+        assert_eq!(changes(29, 30, &[]), expected);
+        let net = changes(0, 40, &["--net"]);
+        if key {
+            // 5 came and went.
+            let kept: Vec<Value> = expected.iter().filter(|row| row[3] != "new").cloned().collect();
+            assert_eq!(net, [vec![event(10)], kept, vec![event(40)]].concat());
+        } else {
+            assert_eq!(net, feed);
         }
-        let moments = moments(&history);
-        let error = feed(&subject, moments[1], moments[moments.len() - 1], Detail::Net).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotAnswerable, "{error}");
-        assert!(error.to_string().contains("a newer baseline lies between the two moments"), "{error}");
-    });
+        assert_eq!(changes(10, 25, &[]), [event(20)]);
+        assert_eq!(changes(30, 40, &[]), [event(40)]);
+    }
 }
 
 /// Its rows have no identity, so a row is told where it is created, and a truncate takes all away.

@@ -48,6 +48,32 @@ fn a_table_is_compacted_and_sound() {
 }
 
 #[test]
+fn maintain_compacts_what_is_due() {
+    let shell = prepared();
+    let (before, many) = (rows(&shell), files(&shell));
+    let events = "select * from tpcc.district__changelog order by _domain, _sequence";
+    let logged = shell.json(&["query", events]);
+    let steps = |args: &[&str]| {
+        let steps = shell.json(args);
+        let of = |step: &Value| (step["table"].clone(), step["step"].clone(), step["files"].clone(), step["rows"].clone());
+        steps.as_array().unwrap().iter().filter(|step| step["step"] == "compact").map(of).collect::<Vec<_>>()
+    };
+    let log_files = shell.json(&["files", "tpcc.district__changelog"]).as_array().unwrap().len();
+    let plan = steps(&["maintain", "--dry-run"]);
+    let [mirror, changelog] = &plan[..] else { panic!("{plan:?}") };
+    assert_eq!((&mirror.0, &mirror.2), (&json!(DISTRICT), &json!(many)));
+    let of_log = (json!("tpcc.district__changelog"), json!("compact"), json!(log_files), json!(logged.as_array().unwrap().len()));
+    assert_eq!(changelog, &of_log);
+    assert!(shell.run(&["maintain", "--dry-run"]).out.contains("deleted rows"));
+    assert_eq!(files(&shell), many, "a dry run does nothing");
+
+    assert_eq!(steps(&["maintain", DISTRICT]), plan);
+    assert_eq!((files(&shell), rows(&shell), shell.json(&["query", events])), (1, before, logged));
+    assert!(shell.run(&["maintain"]).err.contains("Nothing is due"));
+    assert_eq!(shell.json(&["check", "tpcc.*", "--deep"]), json!([]));
+}
+
+#[test]
 fn rows_are_sorted_as_asked() {
     let shell = prepared();
     shell.run(&["rewrite-data-files", DISTRICT, "--strategy", "sort", "--sort-order", "d_next_o_id desc, d_id"]);

@@ -27,6 +27,8 @@ pub(crate) struct Subject {
     history: History,
     /// What was logged, by batch.
     pub(crate) batches: Vec<Vec<Event>>,
+    /// Up to when the source says that it is complete.
+    pub(crate) complete_until_us: Option<i64>,
 }
 
 impl Subject {
@@ -44,7 +46,7 @@ impl Subject {
             ..TableSettings::default()
         };
         let pair = open_or_create_pair(&lake, &table, &table_schema(), &settings).await.unwrap();
-        let subject = Self { lake, pair, history: history.clone(), batches: Vec::new() };
+        let subject = Self { lake, pair, history: history.clone(), batches: Vec::new(), complete_until_us: None };
         subject.load(&history.baseline, "waterline/baseline-test").await;
         subject
     }
@@ -109,7 +111,12 @@ impl Subject {
             events: change_batch(&table_schema(), events, 0, 0),
             planned_on,
             positions: SourcePositions::default(),
-            progress: Progress { since_us: self.since_us(), ..Progress::default() },
+            progress: Progress {
+                since_us: self.since_us(),
+                complete_until_us: self.complete_until_us,
+                watermark_us: self.complete_until_us,
+                ..Progress::default()
+            },
             quarantined: 0,
             torn: 0,
             ended_run: self.ended_run(),

@@ -232,3 +232,28 @@ fn rule_10_what_is_logged_and_not_merged_is_compared_too() {
     assert_eq!(orders.rows(None), ["1 paid", "2 new"]);
     assert_eq!(orders.as_of(15), ["1 paid"]);
 }
+
+/// Events that were logged and never merged, and then a first dump in the middle of them.
+#[test]
+fn rule_10_a_first_dump_tells_whether_the_events_before_it_began_with_an_empty_table() {
+    let events = order("c", 10, 1, "new") + &order("c", 20, 2, "new") + &order("u", 30, 1, "paid");
+    let logged = |dump: &[(i64, &str)]| {
+        let orders = Orders::new();
+        orders.shell.write("landing/pg.shop.orders/001.jsonl", &events);
+        orders.shell.run(&["ingest", "-q"]);
+        assert_eq!(orders.load(25, dump, &[]).code, 0);
+        assert_eq!(orders.as_of(25), dump.iter().map(|(id, status)| format!("{id} {status}")).collect::<Vec<_>>());
+        orders
+    };
+    let orders = logged(&[(1, "new"), (2, "new")]);
+    assert_eq!([10, 15, 20, 24].map(|second| orders.as_of(second).len()), [1, 1, 2, 2]);
+    assert_eq!(
+        (orders.as_of(30), orders.rows(None)),
+        (vec!["1 paid".to_owned(), "2 new".into()], vec!["1 paid".to_owned(), "2 new".into()])
+    );
+    // Rows that no event tells of were there before all events, and so what came before the dump is not known.
+    let orders = logged(&[(1, "new"), (2, "new"), (3, "older")]);
+    assert_eq!(orders.as_of(30), ["1 paid", "2 new", "3 older"]);
+    let early = ["tag", "create", "early", "shop.orders", "--as-of", &moment(24), "--allow-incomplete"];
+    orders.shell.say(&early).fails(1, &["answerable from 2025-11-21T05:00:25"]);
+}

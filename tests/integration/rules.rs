@@ -45,7 +45,7 @@ impl Table {
         Self { lake: lake(format, &world), world, format, key: "PRIMARY KEY (id)", landed: 0 }
     }
 
-    fn without_key() -> Self {
+    pub(crate) fn without_key() -> Self {
         Self::with_key("UNIQUE (a)")
     }
 
@@ -173,7 +173,7 @@ fn lake(format: Format, world: &World) -> Lake {
 }
 
 /// An event whose transaction has the place `commit`, with a time in seconds that follows from the place of the event.
-fn event(op: &str, commit: Option<u64>, at: u64, before: &str, after: &str) -> String {
+pub(crate) fn event(op: &str, commit: Option<u64>, at: u64, before: &str, after: &str) -> String {
     let commit = commit.map_or("null".into(), |commit| format!("\\\"{commit}\\\""));
     let snapshot = if op == "r" { "true" } else { "false" };
     format!(
@@ -186,7 +186,7 @@ pub(crate) fn seconds(at: u64) -> i64 {
     1_700_000_000_000_000 + at as i64 * 1_000_000
 }
 
-fn row(id: u64, a: &str, b: &str) -> String {
+pub(crate) fn row(id: u64, a: &str, b: &str) -> String {
     format!(r#"{{"id":{id},"a":"{a}","b":"{b}"}}"#)
 }
 
@@ -212,12 +212,12 @@ pub(crate) fn delete(at: u64, id: u64) -> String {
     event("d", Some(at), at, &format!(r#"{{"id":{id},"a":null,"b":null}}"#), "null")
 }
 
-fn truncate(at: u64) -> String {
+pub(crate) fn truncate(at: u64) -> String {
     event("t", Some(at), at, "null", "null")
 }
 
 /// Reads of a complete snapshot at one place of the log.
-fn run_of_reads(at: u64, rows: &[(u64, &str)]) -> Vec<String> {
+pub(crate) fn run_of_reads(at: u64, rows: &[(u64, &str)]) -> Vec<String> {
     let last = rows.len() - 1;
     let mark = |number| {
         if number == last {

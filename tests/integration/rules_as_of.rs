@@ -7,16 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::execution::context::SessionContext;
+use futures::TryStreamExt;
 use roaring::RoaringTreemap;
 use waterline_core::as_of::{Beyond, Cut, Plan};
+use waterline_core::changes::Detail;
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{
-    Commit, CommitOutcome, DataFile, Expiry, FilePruner, Operation, Removal, StoredFiles, TableFormat, TableState, VersionId,
+    Catalog, Commit, CommitOutcome, DataFile, Expiry, FilePruner, Operation, Removal, StoredFiles, TableDefinition, TableFormat,
+    TableState, VersionId,
 };
 use waterline_core::moments::DumpMoment;
 use waterline_core::record::{BatchOrdinal, Kind, log_header};
 use waterline_core::table::TableName;
 use waterline_engine::as_of::AsOf;
+use waterline_engine::changes::{Changes, Span};
 use waterline_engine::ingest::Mode;
 use waterline_engine::lake::{Lake, Limits};
 use waterline_engine::load::adopt_table;
@@ -26,10 +30,11 @@ use waterline_engine::tables::{TableSettings, open_or_create_pair};
 use waterline_engine::tags::{self, TagFiles, TagRequest};
 use waterline_testkit::batch::sorted_rows;
 use waterline_testkit::cell::{Cell, Row, row};
+use waterline_testkit::columns::to_rows;
 use waterline_testkit::files::{read_rows, write_file};
 
 use crate::event_time::{SECOND_US, Shop, mysql, postgres};
-use crate::rules::{Table, create, seconds, update};
+use crate::rules::{Table, create, event, row as row_of, run_of_reads, seconds, truncate, update};
 use crate::shell::{Shell, json_of};
 
 pub(crate) fn at(second: u64) -> Cut {
@@ -105,6 +110,47 @@ async fn rule_10_a_baseline_opens_an_epoch_and_its_residual_is_every_event_of_it
         assert_eq!(rows_at(&table, as_logged(second)).await, expected, "{second}");
     }
     assert!(refused(&table, as_logged(9)).await.contains("answerable from 2023-11-14T22:13:30.000000Z"));
+}
+
+/// Runs lie around a transaction that gives the key away and creates it again.
+#[tokio::test]
+async fn rule_07_a_run_opens_an_epoch_merged_or_not() {
+    let at_12 = |op: &str, place: u64, before: &str, after: &str| {
+        event(op, Some(12), place, before, after).replace(&seconds(place).to_string(), &seconds(12).to_string())
+    };
+    let unset = row_of(3, "moved", "__debezium_unavailable_value");
+    let transaction =
+        [at_12("d", 12, &row_of(1, "", ""), "null"), at_12("c", 12, "null", &unset), at_12("c", 13, "null", &row_of(1, "again", "newer"))];
+    let run = |second: u64, rows: &[(u64, &str)], b: &str| -> Vec<String> {
+        run_of_reads(second, rows).iter().map(|line| line.replace(r#""b":"x""#, &format!(r#""b":"{b}""#))).collect()
+    };
+    for merges in ["never", "in the end", "always"] {
+        let mut table = Table::new();
+        let batches = [
+            run(10, &[(1, "first"), (2, "first")], "old"),
+            transaction.to_vec(),
+            run(20, &[(1, "second"), (3, "second")], "run"),
+            vec![update(25, 3, "updated", "y")],
+        ];
+        for lines in batches {
+            table.land(&lines).await;
+            table.job(if merges == "always" { Mode::Merge } else { Mode::Log }, None).await.unwrap();
+        }
+        if merges == "in the end" {
+            table.run().await;
+        }
+        for (second, expected) in [
+            (10, vec!["1 first old", "2 first old"]),
+            (11, vec!["1 first old", "2 first old"]),
+            (12, vec!["1 again newer", "2 first old", "3 moved old"]),
+            (19, vec!["1 again newer", "2 first old", "3 moved old"]),
+            (20, vec!["1 second run", "3 second run"]),
+            (25, vec!["1 second run", "3 updated y"]),
+        ] {
+            assert_eq!(rows_at(&table, as_logged(second)).await, expected, "{second}, merged {merges}");
+        }
+        assert!(refused(&table, as_logged(9)).await.contains("answerable from 2023-11-14T22:13:30.000000Z"));
+    }
 }
 
 /// A table as another writer left it: rows, and no record.
@@ -396,6 +442,49 @@ async fn rule_15_a_query_over_many_tables_is_fixed_before_it_reads() {
     assert_eq!(found(query(&now, sql).await.unwrap().collect().await.unwrap()), ["3 3", "5 5"]);
 }
 
+/// A catalog that opens a table only while another one is being opened.
+#[derive(Debug)]
+struct Together {
+    inner: Arc<dyn Catalog>,
+    both: tokio::sync::Barrier,
+}
+
+#[async_trait]
+impl Catalog for Together {
+    async fn list(&self) -> Result<Vec<TableName>> {
+        self.inner.list().await
+    }
+
+    async fn open(&self, name: &TableName) -> Result<Option<Arc<dyn TableFormat>>> {
+        self.both.wait().await;
+        self.inner.open(name).await
+    }
+
+    fn preview(&self, name: &TableName, definition: &TableDefinition) -> Result<TableState> {
+        self.inner.preview(name, definition)
+    }
+
+    async fn create(&self, name: &TableName, definition: &TableDefinition) -> Result<Arc<dyn TableFormat>> {
+        self.inner.create(name, definition).await
+    }
+}
+
+#[tokio::test]
+async fn the_tables_of_a_query_are_opened_at_the_same_time() {
+    let shop = Shop::new("memory://landing/{table}/");
+    for table in ["a", "b"] {
+        shop.land(&format!("shop.{table}/0.jsonl"), &[postgres(table, 5)]).await;
+    }
+    shop.run().await;
+    let catalog = Arc::new(Together { inner: shop.lake.catalog.clone(), both: tokio::sync::Barrier::new(2) });
+    let cut = Cut { beyond: Beyond::AsLogged, ..Cut::at(8 * SECOND_US) };
+    let session = session(catalog, &shop.lake.env, ReadAt::AsOf(cut), &SessionOptions::default()).unwrap();
+    let sql = "with c as (select * from shop.a) select c.id, b.id as other from c join shop.b on c.id = b.id";
+    let rows = async { query(&session, sql).await.unwrap().collect().await.unwrap() };
+    let rows = tokio::time::timeout(std::time::Duration::from_secs(60), rows).await.expect("one after the other");
+    assert_eq!(text(&sorted_rows(&rows), &["id", "other"]), ["5 5"]);
+}
+
 #[tokio::test]
 async fn rule_16_a_transaction_that_is_stamped_by_statements_is_visible_wholly() {
     let shop = Shop::new("memory://landing/my.{table}/");
@@ -482,5 +571,42 @@ fn rule_5_a_truncate_takes_away_a_late_row_of_a_table_without_a_key() {
     assert_eq!(ids(&[]), [2, 4]);
     for (place, expected) in &moments {
         assert_eq!(ids(&["--as-of", &at(*place)]), *expected, "{place}, merged");
+    }
+}
+
+/// Shares of a few events each, which every truncate is of.
+#[tokio::test]
+async fn rows_without_a_key_are_read_in_shares() {
+    let mut table = Table::without_key();
+    let number = |second: u64| create(second, second % 3, "x", "y");
+    table.take(&(1..=9).map(number).collect::<Vec<_>>()).await;
+    table.land(&[vec![truncate(12)], (13..=15).chain(17..=20).map(number).collect()].concat()).await;
+    table.job(Mode::Log, None).await.unwrap();
+    // Below the truncate, and above it.
+    table.land(&[number(11), create(16, 7, "x", "late")]).await;
+    table.job(Mode::Log, None).await.unwrap();
+    let few = Limits { batch_rows: 2, ..Limits::default() };
+    for second in [1, 5, 9, 11, 12, 13, 17, 20] {
+        let options = SessionOptions { limits: few, ..SessionOptions::default() };
+        let session = session(table.lake.catalog.clone(), &table.lake.env, ReadAt::AsOf(as_logged(second)), &options).unwrap();
+        let batches = query(&session, "select * from shop.t").await.unwrap().collect().await.unwrap();
+        let live = (1..=9).chain([11]).filter(|_| second < 12).chain((13..=15).chain(17..=20)).filter(|at| *at <= second);
+        let mut expected: Vec<String> = live.map(|at| format!("{} x y", at % 3)).collect();
+        expected.extend((second >= 16).then(|| "7 x late".to_owned()));
+        expected.sort();
+        assert_eq!(text(&sorted_rows(&batches), &["id", "a", "b"]), expected, "{second}");
+    }
+    for (since, until) in [(1, 20), (5, 20), (5, 11), (12, 17)] {
+        let span = Span { since_us: seconds(since), until_us: seconds(until), known_by_ms: None, beyond: Beyond::AsLogged };
+        let session = open_session(&table.lake, as_logged(until));
+        let mut told = Vec::new();
+        for limits in [few, Limits::default()] {
+            let changes = Changes::open(&table.lake, &Table::name(), &span, Detail::EveryEvent, &limits).await.unwrap();
+            let feed = changes.stream(&session).await.unwrap();
+            told.push(feed.try_collect::<Vec<_>>().await.unwrap().iter().flat_map(to_rows).collect::<Vec<_>>());
+        }
+        assert_eq!(told[0], told[1], "({since}, {until}]");
+        let happened = (1..=20).filter(|at| *at != 10 && *at > since && *at <= until).count();
+        assert_eq!(told[0].len(), happened, "({since}, {until}]");
     }
 }

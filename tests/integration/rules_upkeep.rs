@@ -32,6 +32,8 @@ in_both_formats!(
     rule_21_a_trim_keeps_what_the_policy_says,
     rule_21_the_cut_is_clean_or_moves_to_where_it_is,
     rule_21_nothing_is_trimmed_above_the_watermark,
+    rule_22_what_a_trim_kept_outlives_a_rollback_to_before_it,
+    rule_22_a_trim_onto_a_dump_is_not_taken_back_with_the_dump,
     rule_21_a_trim_that_dies_anywhere_is_ended_by_the_next_merge_or_was_none,
 );
 
@@ -330,6 +332,43 @@ async fn rule_21_nothing_is_trimmed_above_the_watermark(format: Format) {
     let done = trimmed(&table, policy(Keep::Never), Action::Do).await;
     assert!(done.unanswerable.is_none_or(|(_, until)| Some(until) <= before), "{done:?} {before:?}");
     assert_eq!(table.rows().await, ["1 day x"]);
+}
+
+async fn rule_22_what_a_trim_kept_outlives_a_rollback_to_before_it(format: Format) {
+    let mut table = short(format).await;
+    let good = table.mirror().await.version.unwrap();
+    let mut before = Vec::new();
+    for second in [midnight(3), midnight(4), 6 * 24 * HOUR] {
+        before.push((second, rows_at(&table, at(second)).await));
+    }
+    table.take(&[update(midnight(4) + 1, 2, "bad", "x")]).await;
+    trimmed(&table, policy(Keep::Forever), Action::Do).await;
+    taken_back(&table, Goal::Snapshot(good), Events::Dropped).await.unwrap();
+    table.run().await;
+    for (second, rows) in before {
+        assert_eq!(rows_at(&table, at(second)).await, rows, "{second}");
+    }
+    assert_eq!(table.record().await.baseline.at_us, Some(seconds(midnight(3))));
+    table.take(&[create(midnight(4) - 5, 50, "late", "x")]).await;
+    assert_eq!(table.rows().await, ["1 after x", "2 two x", "50 late x"]);
+}
+
+async fn rule_22_a_trim_onto_a_dump_is_not_taken_back_with_the_dump(format: Format) {
+    let mut table = Table::of(format);
+    table.world.clock.set_us(seconds(6 * 24 * HOUR));
+    table.load("id,a,b\n1,dumped,x\n", moment(0)).await;
+    table.take(&[update(HOUR, 1, "early", "x")]).await;
+    let before = table.mirror().await.version.unwrap();
+    table.load("id,a,b\n1,other,x\n", moment(midnight(3) - 5)).await;
+    table.take(&[create(midnight(4), 2, "after", "x")]).await;
+    table.job(Mode::Merge, Some(seconds(6 * 24 * HOUR))).await.unwrap();
+    trimmed(&table, policy(Keep::Forever), Action::Do).await;
+    let rows = table.rows().await;
+    let request = RollbackRequest { goal: Goal::Snapshot(before), events: Events::Dropped, action: Action::Do };
+    let error = roll_back(&table.lake, &Table::name(), &request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotAnswerable);
+    assert!(error.to_string().contains("onto a dump"), "{error}");
+    assert_eq!(table.rows().await, rows);
 }
 
 async fn rule_21_a_trim_that_dies_anywhere_is_ended_by_the_next_merge_or_was_none(format: Format) {

@@ -78,7 +78,7 @@ impl Shop {
         shop
     }
 
-    async fn put(&self, url: &str, text: String) {
+    pub async fn put(&self, url: &str, text: String) {
         let (store, path) = self.world.stores.resolve(url).unwrap();
         store.put_opts(&path, text.into(), Default::default()).await.unwrap();
     }
@@ -166,6 +166,10 @@ impl Shop {
     pub async fn check(&self, lake: &Lake) {
         self.check_changelog(lake).await;
         self.check_positions(lake).await;
+        self.check_mirror(lake).await;
+    }
+
+    pub async fn check_mirror(&self, lake: &Lake) {
         let mirror = lake.table(&table()).await.unwrap();
         let expected = fold(&self.history.baseline, &self.history.events, None).unwrap();
         assert_same_rows(&expected.contents(), &read_rows(&lake.env, mirror.as_ref(), &mirror.head().await.unwrap()).await.unwrap());

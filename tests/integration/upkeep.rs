@@ -16,34 +16,43 @@ use rand::{Rng, SeedableRng};
 use waterline_core::as_of::Cut;
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::Catalog;
+use waterline_core::maintain::retention::{Keep, Retention};
 use waterline_core::record::RECORD;
 use waterline_core::table::TableName;
 use waterline_engine::ingest::Mode;
-use waterline_engine::lake::Lake;
+use waterline_engine::lake::{Lake, Limits};
 use waterline_engine::maintain::Action;
+use waterline_engine::maintain::compact::StrategyChoice;
 use waterline_engine::maintain::expire::{Asked, Caution, ExpireRequest, Expired, expire};
 use waterline_engine::maintain::rollback::{Events, Goal, RollbackRequest, roll_back};
+use waterline_engine::maintain::trim::{TrimRequest, trim};
 use waterline_engine::maintain::vacuum::{VacuumRequest, Vacuumed, vacuum};
 use waterline_testkit::arrivals::Disorder;
 use waterline_testkit::faults::{Fault, Operation, Phase, Rule};
 use waterline_testkit::histories::{History, Start, histories};
 use waterline_testkit::memory::MemoryCatalog;
+use waterline_testkit::oracle::Baseline;
 use waterline_testkit::world::World;
 
 use crate::as_of::{Course, Past, cases, courses, moments};
+use crate::compact::eager;
 use crate::fold::{ALL, run};
 use crate::formats::{Format, in_both_formats};
 use crate::rules::{Table, create, delete, update};
 use crate::rules_as_of::{as_logged, moment, rows_at};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// Makes eight hours of a tick of a history.
+const HOURS: i64 = 8 * 60 * 60 * 1_000;
+
+pub(crate) const CLOCK_AHEAD_US: i64 = 50_000_000;
 
 /// Sets the clock of a test a little ahead of the machine's, which stores date files by: everything that was written is old.
-async fn set_clock(world: &World) {
+pub(crate) async fn set_clock(world: &World) {
     let (store, path) = world.stores.resolve("memory://clock/now").unwrap();
     store.put(&path, "".into()).await.unwrap();
     let now_us = store.head(&path).await.unwrap().last_modified.timestamp_micros();
-    world.clock.set_us(now_us + 50_000_000);
+    world.clock.set_us(now_us + CLOCK_AHEAD_US);
 }
 
 /// Everything that can go goes.
@@ -70,16 +79,27 @@ async fn maintenance_is_invisible(history: &History, course: &Course, world: Wor
     set_clock(&world).await;
     let mut rng = StdRng::seed_from_u64(course.seed);
     let mut past = Past::new(history, world, catalog, &[]).await;
+    past.subject.complete_until_us = history.events.iter().map(|event| event.event_time_us).max();
+    let keep_daily = if rng.random() { Keep::Forever } else { Keep::Never };
     let batches = course.arrival.batches(&history.events);
     let second = course.second_dump(history, batches.len());
     let name = past.subject.pair.mirror.name().clone();
     for (number, batch) in batches.iter().enumerate() {
-        if let Some((_, baseline)) = second.as_ref().filter(|(before, _)| *before == number) {
+        // A dump of the time before a trim would be refused.
+        let is_known = |baseline: &Baseline| baseline.at_us > past.trimmed_us;
+        if let Some((_, baseline)) = second.as_ref().filter(|(before, baseline)| *before == number && is_known(baseline)) {
             past.load(baseline.clone()).await;
         }
         past.log(batch, course.merged >> (number % 64) & 1 == 1).await;
         if rng.random_bool(0.2) {
             roll_back_somewhere(&mut past, &mut rng).await;
+        }
+        if rng.random_bool(0.3) {
+            past.compact(&eager(StrategyChoice::Binpack)).await;
+        }
+        if rng.random_bool(0.2) {
+            let until_us = moments(&mut rng, history, 1)[0];
+            trim_before(&mut past, until_us, keep_daily).await;
         }
         for table in both(&name) {
             if rng.random_bool(0.4) {
@@ -91,10 +111,16 @@ async fn maintenance_is_invisible(history: &History, course: &Course, world: Wor
         }
     }
     let now = *past.known.last().unwrap();
+    for at_us in past.kept.keys().copied().chain(past.trimmed_us).collect::<Vec<_>>() {
+        past.check(at_us, now).await;
+    }
     for at_us in moments(&mut rng, history, 3) {
         past.check(at_us, now).await;
-        let then = *past.known.choose(&mut rng).unwrap();
-        past.check(at_us, then).await;
+        // A baseline that was dropped still counts at the commit times of its snapshot.
+        if at_us >= past.trimmed_us.unwrap_or(i64::MIN) {
+            let then = *past.known.choose(&mut rng).unwrap();
+            past.check(at_us, then).await;
+        }
     }
     crate::check::assert_sound(&past.subject.lake, &name).await;
 }
@@ -105,8 +131,23 @@ async fn roll_back_somewhere(past: &mut Past, rng: &mut StdRng) {
     let to = mirror.lineage().filter(|info| info.summary.contains_key(RECORD)).collect::<Vec<_>>();
     let Some(to) = to.choose(rng).map(|info| info.version) else { return };
     let request = RollbackRequest { goal: Goal::Snapshot(to), events: Events::Dropped, action: Action::Do };
-    let Some(done) = roll_back(&past.subject.lake, past.subject.pair.mirror.name(), &request).await.unwrap() else { return };
-    past.take_back(&done.rollback);
+    match roll_back(&past.subject.lake, past.subject.pair.mirror.name(), &request).await {
+        Ok(Some(done)) => past.take_back(&done.rollback),
+        Ok(None) => {}
+        Err(error) => assert!(past.trimmed_us.is_some() && error.kind() == ErrorKind::NotAnswerable, "{error}"),
+    }
+}
+
+/// Trims up to the last midnight of all that lie before a moment.
+async fn trim_before(past: &mut Past, until_us: i64, keep_daily: Keep) {
+    let now_us = past.subject.lake.env.clock.now_us();
+    let retention =
+        Retention { keep_within_us: now_us - until_us, keep_daily, keep_monthly: Keep::Never, timezone: "UTC".parse().unwrap() };
+    let request = TrimRequest { retention, limits: Limits::default(), action: Action::Do };
+    let trimmed = trim(&past.subject.lake, past.subject.pair.mirror.name(), &request).await.unwrap();
+    if let Some((_, until_us)) = trimmed.unanswerable {
+        past.trim(until_us, |at_us| retention.keeps(at_us, now_us), &trimmed.kept);
+    }
 }
 
 proptest! {
@@ -116,21 +157,21 @@ proptest! {
     fn maintenance_is_invisible_in_memory(history in histories(Start::DumpInside, ALL, 24), course in courses(Disorder::Late)) {
         let world = World::in_memory(7);
         let catalog = Arc::new(MemoryCatalog::new("memory://lake/warehouse", world.faults.clone()));
-        run(maintenance_is_invisible(&history, &course, world, catalog));
+        run(maintenance_is_invisible(&history.slowed(HOURS), &course, world, catalog));
     }
 
     #[test]
     fn maintenance_is_invisible_in_iceberg(history in histories(Start::Empty, ALL, 16), course in courses(Disorder::Late)) {
         let world = World::in_memory(7);
         let catalog = Format::Iceberg.catalog("memory://lake/warehouse", &world.env);
-        run(maintenance_is_invisible(&history, &course, world, catalog));
+        run(maintenance_is_invisible(&history.slowed(HOURS), &course, world, catalog));
     }
 
     #[test]
     fn maintenance_is_invisible_in_delta(history in histories(Start::DumpInside, ALL, 16), course in courses(Disorder::Late)) {
         let world = World::in_memory(7);
         let catalog = Format::Delta.catalog("memory://lake/warehouse", &world.env);
-        run(maintenance_is_invisible(&history, &course, world, catalog));
+        run(maintenance_is_invisible(&history.slowed(HOURS), &course, world, catalog));
     }
 }
 

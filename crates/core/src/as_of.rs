@@ -10,7 +10,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::forgotten::Forgotten;
 use crate::format::{TableState, VersionId, VersionInfo};
 use crate::log_times::LogTimes;
-use crate::record::{ANCHOR, Baseline, BatchOrdinal, Kind, LOG, LogHeader, Record, log_header, own_header, own_record, records};
+use crate::record::{
+    ANCHOR, Baseline, BatchOrdinal, Kind, LOG, LogHeader, Record, SnapshotRun, log_header, own_header, own_record, records,
+};
 use crate::rollbacks::Rollbacks;
 use crate::trim::{Trim, is_kept_tag};
 
@@ -54,7 +56,8 @@ pub struct Plan {
     pub answerable: Answerable,
 }
 
-/// A baseline, and the snapshot that holds its rows; `None` for the empty table that events alone began.
+/// A baseline, and the snapshot that holds its rows; `None` where events alone make them: from the empty table on, or from a run
+/// of snapshot reads that is in the changelog only.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Epoch {
     pub baseline: Baseline,
@@ -91,25 +94,66 @@ pub struct Log<'a> {
 
 /// [`plan`] where the last batch that counts is fixed already; `None`: the newest that the cut allows.
 pub fn plan_upto(mirror: &TableState, log: &Log<'_>, cut: &Cut, upto: Option<BatchOrdinal>) -> Result<Plan> {
-    ensure_known(mirror, cut)?;
-    let header = header_by(log, cut.known_by_ms)?;
-    let upto = upto.map_or(header.batch, |upto| upto.min(header.batch));
-    let now = log_header(log.state)?;
-    let past = Past { rollbacks: now.rollbacks.known_at(upto), trim: now.trimmed, known_by_ms: cut.known_by_ms };
-    past.ensure_kept(cut)?;
-    let epochs = epochs(mirror, &header, &past)?;
-    let answerable = answerable(&epochs, &header, now.trimmed);
-    let Some(Opened { epoch, .. }) = epochs.iter().rev().find(|epoch| epoch.answers(cut.at_us, past.trim)) else {
-        return Err(unanswerable(answerable, cut));
-    };
-    // A moment is complete without any watermark when it is just the baseline's.
-    let complete_until_us = header.watermark_us.max(epoch.baseline.at_us.filter(|_| epoch.baseline.until_us.is_none()));
-    let is_complete = complete_until_us.is_some_and(|until| cut.at_us <= until);
-    if !is_complete && cut.beyond == Beyond::Refuse {
-        return Err(unanswerable(Answerable { until_us: complete_until_us, ..answerable }, cut));
+    Known::by(mirror, log, cut, upto)?.plan(cut, cut.at_us)
+}
+
+/// The state at the cut's moment by the baseline of an earlier one, as if no other had come between.
+pub fn plan_onto(mirror: &TableState, log: &Log<'_>, cut: &Cut, upto: BatchOrdinal, epoch_of_us: i64) -> Result<Plan> {
+    Known::by(mirror, log, cut, Some(upto))?.plan(cut, epoch_of_us)
+}
+
+/// The moments after `since_us` up to the cut's at which another baseline begins to count, in order.
+pub fn turns(mirror: &TableState, log: &Log<'_>, cut: &Cut, upto: BatchOrdinal, since_us: i64) -> Result<Vec<i64>> {
+    let known = Known::by(mirror, log, cut, Some(upto))?;
+    let mut turns: Vec<i64> = known.epochs.iter().filter_map(|opened| opened.from_us).collect();
+    turns.retain(|from| *from > since_us && *from <= cut.at_us);
+    turns.dedup();
+    let mut epoch = known.epoch_at(since_us);
+    turns.retain(|from| {
+        let next = known.epoch_at(*from);
+        std::mem::replace(&mut epoch, next) != next
+    });
+    Ok(turns)
+}
+
+/// What is known of a table by a cut, whatever its moment.
+struct Known<'a> {
+    mirror: &'a TableState,
+    header: LogHeader,
+    upto: BatchOrdinal,
+    past: Past,
+    /// In order.
+    epochs: Vec<Opened>,
+}
+
+impl<'a> Known<'a> {
+    fn by(mirror: &'a TableState, log: &Log<'_>, cut: &Cut, upto: Option<BatchOrdinal>) -> Result<Self> {
+        ensure_known(mirror, cut)?;
+        let header = header_by(log, cut.known_by_ms)?;
+        let upto = upto.map_or(header.batch, |upto| upto.min(header.batch));
+        let past = Past::of(&log_header(log.state)?, upto, cut.known_by_ms);
+        past.ensure_kept(cut)?;
+        let epochs = epochs(mirror, &header, &past)?;
+        Ok(Self { mirror, header, upto, past, epochs })
     }
-    let base = nearest(mirror, epoch, upto, &past, cut)?.unwrap_or_else(|| epoch.as_base());
-    Ok(Plan { at_us: cut.at_us, upto, baseline: epoch.clone(), base, answerable, rollbacks: past.rollbacks })
+
+    fn epoch_at(&self, at_us: i64) -> Option<&Epoch> {
+        self.epochs.iter().rev().find(|opened| opened.answers(at_us, self.past.trim)).map(|opened| &opened.epoch)
+    }
+
+    /// In the epoch of a moment that is not after the cut's.
+    fn plan(self, cut: &Cut, epoch_of_us: i64) -> Result<Plan> {
+        let answerable = answerable(&self.epochs, &self.header, self.past.trim);
+        let Some(epoch) = self.epoch_at(epoch_of_us) else { return Err(unanswerable(answerable, cut)) };
+        // A moment is complete without any watermark when it is just the baseline's.
+        let complete_until_us = self.header.watermark_us.max(epoch.baseline.at_us.filter(|_| epoch.baseline.until_us.is_none()));
+        let is_complete = complete_until_us.is_some_and(|until| cut.at_us <= until);
+        if !is_complete && cut.beyond == Beyond::Refuse {
+            return Err(unanswerable(Answerable { until_us: complete_until_us, ..answerable }, cut));
+        }
+        let base = nearest(self.mirror, epoch, self.upto, &self.past, cut)?.unwrap_or_else(|| epoch.as_base());
+        Ok(Plan { at_us: cut.at_us, upto: self.upto, baseline: epoch.clone(), base, answerable, rollbacks: self.past.rollbacks.clone() })
+    }
 }
 
 /// The range of moments that a table answers by all that is known now.
@@ -130,7 +174,7 @@ pub fn kept_moments(mirror: &TableState, log: &TableState) -> Result<Vec<i64>> {
 
 fn newest(log: &TableState) -> Result<(LogHeader, Past)> {
     let header = log_header(log)?;
-    let past = Past { rollbacks: header.rollbacks.clone(), trim: header.trimmed, known_by_ms: None };
+    let past = Past::of(&header, header.batch, None);
     Ok((header, past))
 }
 
@@ -139,9 +183,20 @@ struct Past {
     rollbacks: Rollbacks,
     trim: Option<Trim>,
     known_by_ms: Option<i64>,
+    /// Whose reads are in the changelog, whatever merges made of them.
+    runs: Vec<SnapshotRun>,
 }
 
 impl Past {
+    /// By the newest header of the changelog, as far as its batches up to one tell.
+    fn of(now: &LogHeader, upto: BatchOrdinal, known_by_ms: Option<i64>) -> Self {
+        let (rollbacks, trim) = (now.rollbacks.known_at(upto), now.trimmed);
+        let counts =
+            |run: &&SnapshotRun| run.batch <= upto && !rollbacks.void(run.batch.0) && trim.is_none_or(|trim| run.at_us > trim.until_us);
+        let runs = now.runs.iter().filter(counts).cloned().collect();
+        Self { rollbacks, trim, known_by_ms, runs }
+    }
+
     /// Fails for what was known before the last of the trimmed events had been logged.
     fn ensure_kept(&self, cut: &Cut) -> Result<()> {
         match (self.known_by_ms, self.trim) {
@@ -206,6 +261,12 @@ struct Opened {
 }
 
 impl Opened {
+    /// The epoch of a run that no merge took: its reads, in the changelog, fold onto nothing.
+    fn of_run(run: &SnapshotRun) -> Self {
+        let baseline = Baseline::of_run(run, BatchOrdinal(0), None);
+        Self { epoch: Epoch { baseline, version: None }, from_us: Some(run.at_us) }
+    }
+
     /// Of an epoch whose events were trimmed only its own moment is left.
     fn answers(&self, at_us: i64, trim: Option<Trim>) -> bool {
         match trim.filter(|trim| at_us < trim.until_us) {
@@ -226,14 +287,20 @@ fn epochs(mirror: &TableState, header: &LogHeader, past: &Past) -> Result<Vec<Op
     baselines.sort_by_key(|info| info.committed_at_ms);
     let mut epochs = Vec::new();
     for info in baselines {
-        let counts = |record: &Record| record.kind == Kind::Baseline && !past.rollbacks.take_back(info, record);
+        // What a trim kept cannot be made again.
+        let is_kept = |record: &Record| record.baseline.anchor.as_deref().is_some_and(is_kept_tag);
+        let counts = |record: &Record| record.kind == Kind::Baseline && (is_kept(record) || !past.rollbacks.take_back(info, record));
         let Some(record) = own_record(info)?.filter(counts) else { continue };
         let from_us = record.baseline.until_us.or(record.baseline.at_us);
         epochs.push(Opened { epoch: Epoch { baseline: record.baseline, version: Some(info.version) }, from_us });
     }
-    if epochs.is_empty() || began_empty(mirror, known_by_ms)? {
+    let may_begin_empty = !past.runs.iter().any(|run| run.begins_log);
+    if may_begin_empty && (epochs.is_empty() || began_empty(mirror, known_by_ms)?) {
         epochs.push(Opened { epoch: Epoch { baseline: Baseline::EMPTY, version: None }, from_us: header.since_us });
     }
+    let is_taken = |run: &SnapshotRun| epochs.iter().any(|opened| opened.epoch.baseline.is_of(run));
+    let runs: Vec<Opened> = past.runs.iter().filter(|run| !is_taken(run)).map(Opened::of_run).collect();
+    epochs.splice(0..0, runs);
     epochs.sort_by_key(|opened| (opened.from_us, opened.epoch.baseline.at_us));
     Ok(epochs)
 }

@@ -8,8 +8,12 @@
 //! changes there is told by folding anew: mostly nothing, but it may be another key whose row continues the event's, or rows that
 //! outlive a truncate which comes after them in the feed. Such a consequence is a row of its own, directly after the event and
 //! with its time and sequence.
+//!
+//! A baseline that begins to count between T1 and T2 may say other than the events before it. The rows that it changes follow upon
+//! all events of its time.
 
 mod appended;
+mod joined;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -23,6 +27,7 @@ use arrow::compute::{filter_record_batch, take};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 
 pub use self::appended::appended;
+pub use self::joined::{Side, Turn, joined, joined_order, keyed, keyed_schema};
 pub use self::walk::walk;
 use crate::change::{ChangeBatch, DOMAIN, EVENT_TIME, OLD_KEY, OP, Op, SEQUENCE, key_fields};
 use crate::collapse::{BeforeRows, Slot, gather};

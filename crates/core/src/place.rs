@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::format::TableState;
 use crate::moments::DumpMoment;
-use crate::record::{ANCHOR, Baseline, Kind, LogHeader, own_record, record_of};
+use crate::record::{ANCHOR, Baseline, Kind, LogHeader, Record, own_record, record_of};
 use crate::trim::is_kept_tag;
 
 /// How the tags of baselines of a known time begin; the time in microseconds follows.
@@ -32,9 +32,15 @@ pub fn place(mirror: &TableState, log: &LogHeader, at: DumpMoment) -> Result<Pla
             return Ok(Place::Past);
         }
     }
-    let Some(record) = record_of(mirror)?.filter(|record| !record.is_initial()) else { return Ok(Place::Head) };
-    let known = [record.baseline.at_us, record.event_time_max_us, log.event_time_max_us, log.watermark_us];
-    Ok(if known.into_iter().max() >= Some(Some(at.at_us)) { Place::NewestEpoch } else { Place::Head })
+    let record = record_of(mirror)?.filter(|record| !record.is_initial());
+    let follows_run = log.valid_runs().any(|run| run.at_us <= at.at_us);
+    if record.is_none() && !follows_run {
+        return Ok(Place::Head);
+    }
+    let of_record = |value: fn(&Record) -> Option<i64>| record.as_ref().and_then(value);
+    let folded = [of_record(|record| record.baseline.at_us), of_record(|record| record.event_time_max_us)];
+    let known = folded.into_iter().chain([log.event_time_max_us, log.watermark_us]);
+    Ok(if known.max() >= Some(Some(at.at_us)) { Place::NewestEpoch } else { Place::Head })
 }
 
 /// The baselines of known times that tags name.

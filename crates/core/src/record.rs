@@ -72,6 +72,16 @@ pub struct RunBaseline {
 impl Baseline {
     pub const EMPTY: Self = Self { at_us: None, until_us: None, anchor: None, run: None };
 
+    /// A complete run, and the reads of it that were logged up to a batch.
+    pub fn of_run(run: &SnapshotRun, upto: BatchOrdinal, anchor: Option<String>) -> Self {
+        let reads = RunBaseline { domain: run.domain.clone(), position: run.position.clone(), upto };
+        Self { at_us: Some(run.at_us), until_us: None, anchor, run: Some(reads) }
+    }
+
+    pub(crate) fn is_of(&self, run: &SnapshotRun) -> bool {
+        self.run.as_ref().is_some_and(|reads| reads.domain == run.domain && reads.position == run.position)
+    }
+
     /// Whether events of this time fold onto the baseline (DESIGN.md rule 9).
     pub fn admits(&self, event_time_us: i64) -> bool {
         self.at_us.is_none_or(|at| event_time_us > at)
@@ -133,9 +143,9 @@ pub struct LogHeader {
     /// The newest transaction of each domain whose source stamps statements.
     #[serde(default)]
     pub newest_transactions: BTreeMap<Domain, NewestTransaction>,
-    /// The newest complete run of snapshot reads.
+    /// Every complete run of snapshot reads, in the order in which they became complete.
     #[serde(default)]
-    pub run: Option<SnapshotRun>,
+    pub runs: Vec<SnapshotRun>,
     #[serde(default)]
     pub rollbacks: Rollbacks,
     #[serde(default)]
@@ -153,6 +163,8 @@ pub struct SnapshotRun {
     pub reads: u64,
     /// The log batch that completes it.
     pub batch: BatchOrdinal,
+    /// Whether nothing was logged before it, so that it tells the first state that is known.
+    pub begins_log: bool,
 }
 
 /// A transaction that a source stamps statement by statement, as far as it was read.
@@ -254,11 +266,6 @@ impl Record {
         self.baseline == Baseline::EMPTY && !self.has_changes
     }
 
-    /// Whether a complete run of reads is newer than the baseline.
-    pub fn precedes(&self, run: &SnapshotRun) -> bool {
-        self.baseline.at_us.is_none_or(|at| at < run.at_us)
-    }
-
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|e| Error::internal("a record cannot be written").caused_by(e))
     }
@@ -268,6 +275,22 @@ impl LogHeader {
     /// The earliest time that the source is known to have sent, by the header or by what a job saw.
     pub fn known_since(&self, since_us: Option<i64>) -> Option<i64> {
         self.since_us.into_iter().chain(since_us).min()
+    }
+
+    /// The next complete run that is newer than the baseline of a record.
+    pub fn run_after(&self, record: &Record) -> Option<&SnapshotRun> {
+        let is_newer = |run: &&SnapshotRun| record.baseline.at_us.is_none_or(|at| at < run.at_us);
+        self.valid_runs().filter(is_newer).min_by_key(|run| run.at_us)
+    }
+
+    /// Whether the run was complete before: its last read may come more than once, and other reads after it.
+    pub fn has_run(&self, run: &SnapshotRun) -> bool {
+        self.valid_runs().any(|known| (&known.domain, &known.position) == (&run.domain, &run.position))
+    }
+
+    /// The runs that no rollback took back.
+    pub(crate) fn valid_runs(&self) -> impl Iterator<Item = &SnapshotRun> {
+        self.runs.iter().filter(|run| !self.rollbacks.void(run.batch.0))
     }
 
     pub fn to_json(&self) -> Result<String> {

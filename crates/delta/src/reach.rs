@@ -14,7 +14,7 @@ use crate::log::{FOLDER, Listing, version_of};
 use crate::snapshot::{LiveFile, Snapshot};
 use crate::state::Head;
 use crate::table::DeltaTable;
-use crate::{checkpoint, features, ledger, paths, vector};
+use crate::{checkpoint, features, ledger, past, paths, vector};
 
 const CONCURRENT_READS: usize = 16;
 const SIDECARS: &str = "_sidecars";
@@ -46,6 +46,7 @@ impl DeltaTable {
         if names.folders.iter().any(|folder| folder == SIDECARS) {
             self.add_sidecars(&listing, begin, &mut needed).await?;
         }
+        needed.files.extend(past::files(&self.log, begin).await?.into_iter().map(|file| (file, None)));
         self.add_main(head, versions, begin, &listing, &mut needed).await?;
         for aside in head.ledger.asides.iter().filter(|aside| versions.contains(&VersionId(aside.version))) {
             needed.files.insert(self.log_of(aside).commit_location(0), None);

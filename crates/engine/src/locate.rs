@@ -48,6 +48,18 @@ pub struct LocatedFile {
 /// and Bloom filters where keys are few.
 pub async fn locate(lake: &Lake, format: &Arc<dyn TableFormat>, state: &TableState, keys: KeySet, pruner: &KeyPruner) -> Result<Located> {
     let files = format.data_files(state, pruner).await?;
+    locate_in(files, lake, format, state, keys, pruner).await
+}
+
+/// The same in some files of the state.
+pub async fn locate_in(
+    files: Vec<DataFile>,
+    lake: &Lake,
+    format: &Arc<dyn TableFormat>,
+    state: &TableState,
+    keys: KeySet,
+    pruner: &KeyPruner,
+) -> Result<Located> {
     let search = Arc::new(Search {
         lake: lake.clone(),
         deletes: Deletes::new(format.clone(), state, lake.files.clone())?,

@@ -148,9 +148,14 @@ fn next_header(
     if let Some(watermark) = parent.watermark_us {
         header.counts.below_watermark += events.event_times().iter().flatten().filter(|time| *time <= watermark).count() as u64;
     }
-    let run = entry.ended_run.and_then(|reads| ended_run(&entry.events, reads, header.batch)).or(header.run);
+    let ended = entry.ended_run.and_then(|reads| ended_run(&entry.events, reads, &header));
+    if let Some(run) = ended.filter(|run| !header.has_run(run)) {
+        header.runs.push(run);
+    }
     // Of a table with several domains a run holds a part only.
-    header.run = run.filter(|_| header.sequence_max.domains().count() == 1);
+    if header.sequence_max.domains().count() > 1 {
+        header.runs.clear();
+    }
     header.frontiers.extend(entry.progress.frontiers.clone());
     header.complete_until_us = header.complete_until_us.max(entry.progress.complete_until_us);
     header.watermark_us = header.watermark_us.max(entry.progress.watermark_us);
@@ -161,14 +166,16 @@ fn next_header(
     Ok(header)
 }
 
-fn ended_run(events: &ChangeBatch, reads: u64, batch: BatchOrdinal) -> Option<SnapshotRun> {
+/// The run that ends with the last event, by the header of the batch so far.
+fn ended_run(events: &ChangeBatch, reads: u64, header: &LogHeader) -> Option<SnapshotRun> {
     let last = events.len().checked_sub(1)?;
     Some(SnapshotRun {
         domain: Domain(events.domains().value(last).to_owned()),
         position: position_of(events.sequences().value(last)).to_owned(),
         at_us: events.event_times().value(last),
         reads,
-        batch,
+        batch: header.batch,
+        begins_log: reads == header.counts.events,
     })
 }
 

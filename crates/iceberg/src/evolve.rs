@@ -8,7 +8,6 @@ use iceberg::spec::{ListType, MapType, NestedField, NestedFieldRef, PrimitiveTyp
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::schema::incompatible;
 
-use crate::error::refused;
 use crate::metadata::{self, Metadata};
 use crate::schema::{self, FieldIds};
 
@@ -28,10 +27,8 @@ pub(crate) fn grown(table: &TableMetadata, incoming: &ArrowSchema) -> Result<Opt
 /// The table with another current schema.
 pub(crate) fn with_schema(base: &Metadata, schema: Schema, now_ms: i64) -> Result<TableMetadata> {
     base.ensure_writable()?;
-    let builder = base.table.clone().into_builder(Some(base.location.clone()));
     let refuse = |e| Error::new(ErrorKind::SchemaChange, "the table cannot take the columns").caused_by(e);
-    let table = builder.add_current_schema(schema).map_err(refuse)?.build().map_err(refused)?.metadata;
-    metadata::with_last_updated(table, now_ms.max(base.table.last_updated_ms().saturating_add(1)))
+    metadata::changed(base, now_ms, |builder| builder.add_current_schema(schema).map_err(refuse))
 }
 
 struct Growth<'a> {

@@ -16,16 +16,17 @@ pub(crate) fn without(base: &Metadata, expiry: &Expiry, now_ms: i64) -> Result<T
         return Err(error.with("snapshot", reference.snapshot_id).with("ref", name));
     }
     let ids: Vec<i64> = expiry.versions.iter().map(|version| version.0).collect();
-    let mut builder = base.table.clone().into_builder(Some(base.location.clone())).remove_snapshots(&ids);
-    for id in ids {
-        builder = builder.remove_statistics(id).remove_partition_statistics(id);
-    }
-    if !expiry.properties.is_empty() {
+    metadata::changed(base, now_ms, |builder| {
+        let mut builder = builder.remove_snapshots(&ids);
+        for id in ids {
+            builder = builder.remove_statistics(id).remove_partition_statistics(id);
+        }
+        if expiry.properties.is_empty() {
+            return Ok(builder);
+        }
         let properties = expiry.properties.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-        builder = builder.set_properties(properties).map_err(refused)?;
-    }
-    let table = builder.build().map_err(refused)?.metadata;
-    metadata::with_last_updated(table, now_ms.max(base.table.last_updated_ms().saturating_add(1)))
+        builder.set_properties(properties).map_err(refused)
+    })
 }
 
 /// Whether metadata is as an expiry makes it.

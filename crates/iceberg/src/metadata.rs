@@ -7,11 +7,12 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use iceberg::spec::{FormatVersion, MAIN_BRANCH, SnapshotReference, SnapshotRetention, TableMetadata};
+use iceberg::spec::{FormatVersion, MAIN_BRANCH, SnapshotReference, SnapshotRetention, TableMetadata, TableMetadataBuilder};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use waterline_core::error::{Error, Result};
 
+use crate::error::refused;
 use crate::location::MetadataCodec;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -131,8 +132,33 @@ pub(crate) fn codec(metadata: &TableMetadata) -> Result<MetadataCodec> {
 
 /// The metadata with another time of its last update. The `iceberg` crate takes the wall clock when no snapshot is added.
 pub(crate) fn with_last_updated(metadata: TableMetadata, last_updated_ms: i64) -> Result<TableMetadata> {
+    with_times(metadata, last_updated_ms, 0)
+}
+
+/// The table changed without a new snapshot. The `iceberg` crate refuses a change at a time, that of the wall clock, before the
+/// newest snapshot, which a machine with another clock may have made; so all times are moved to long ago meanwhile.
+pub(crate) fn changed(
+    base: &Metadata,
+    now_ms: i64,
+    change: impl FnOnce(TableMetadataBuilder) -> Result<TableMetadataBuilder>,
+) -> Result<TableMetadata> {
+    let last_ms = base.table.last_updated_ms();
+    let long_ago = with_times(base.table.clone(), 0, last_ms.saturating_neg())?;
+    let changed = change(long_ago.into_builder(Some(base.location.clone())))?.build().map_err(refused)?.metadata;
+    with_times(changed, now_ms.max(last_ms.saturating_add(1)), last_ms)
+}
+
+/// The metadata with another time of its last update, and the times in its logs moved.
+fn with_times(metadata: TableMetadata, last_updated_ms: i64, moved_by_ms: i64) -> Result<TableMetadata> {
     let broken = |e: serde_json::Error| Error::internal("table metadata does not survive a round trip").caused_by(e);
     let mut json = serde_json::to_value(metadata).map_err(broken)?;
+    for log in ["snapshot-log", "metadata-log"] {
+        for entry in json.get_mut(log).and_then(Json::as_array_mut).into_iter().flatten() {
+            if let Some(time) = entry.get("timestamp-ms").and_then(Json::as_i64) {
+                entry["timestamp-ms"] = time.saturating_add(moved_by_ms).into();
+            }
+        }
+    }
     if let Some(fields) = json.as_object_mut() {
         fields.insert("last-updated-ms".into(), last_updated_ms.into());
     }

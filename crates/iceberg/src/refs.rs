@@ -28,14 +28,11 @@ pub(crate) fn is_set(metadata: &Metadata, name: &str, version: Option<VersionId>
 pub(crate) fn with_tag(base: &Metadata, name: &str, version: Option<VersionId>, now_ms: i64) -> Result<TableMetadata> {
     base.ensure_writable()?;
     ensure_tag(base, name)?;
-    let builder = base.table.clone().into_builder(Some(base.location.clone()));
-    let builder = match version {
-        None => builder.remove_ref(name),
+    metadata::changed(base, now_ms, |builder| match version {
+        None => Ok(builder.remove_ref(name)),
         Some(VersionId(id)) if base.table.snapshot_by_id(id).is_none() => {
-            return Err(Error::not_found("the table has no such snapshot").with("snapshot", id));
+            Err(Error::not_found("the table has no such snapshot").with("snapshot", id))
         }
-        Some(VersionId(id)) => builder.set_ref(name, tag_of(id)).map_err(refused)?,
-    };
-    let table = builder.build().map_err(refused)?.metadata;
-    metadata::with_last_updated(table, now_ms.max(base.table.last_updated_ms().saturating_add(1)))
+        Some(VersionId(id)) => builder.set_ref(name, tag_of(id)).map_err(refused),
+    })
 }

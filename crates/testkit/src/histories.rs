@@ -88,6 +88,17 @@ impl History {
         Self::from_steps(start, features, &steps)
     }
 
+    /// The same with `factor` times as much time between all moments.
+    #[must_use]
+    pub fn slowed(mut self, factor: i64) -> Self {
+        let first = self.moments.first().map_or(0, |(time, _)| *time);
+        let slow = |time: &mut i64| *time = first + (*time - first) * factor;
+        self.moments.iter_mut().map(|(time, _)| time).for_each(slow);
+        self.events.iter_mut().map(|event| &mut event.event_time_us).for_each(slow);
+        self.baseline.at_us.iter_mut().chain(&mut self.baseline.until_us).for_each(slow);
+        self
+    }
+
     /// What the source held at `time_us`; with [`Feature::Backdated`] known only from the last event on, since before it the
     /// events up to a time were never all that the source held.
     pub fn truth_at(&self, time_us: i64) -> Option<&State> {

@@ -8,6 +8,7 @@ use waterline_core::maintain::compact::{FileGroup, Place};
 use waterline_core::partition::PartitionField;
 use waterline_engine::maintain::compact::{Planned, Report, execute, plan};
 
+use super::upkeep::Step;
 use crate::args::CompactArgs;
 use crate::commands::files::partition;
 use crate::context::Context;
@@ -15,6 +16,9 @@ use crate::failure::Failure;
 use crate::lake::open_lake;
 use crate::printer::counted;
 use crate::settings::request::CompactRequest;
+
+const COMPACT: &str = "compact";
+const DANGLING: &str = "delete files that apply to nothing";
 
 pub(crate) async fn run(context: &mut Context<'_>, args: &CompactArgs) -> Result<(), Failure> {
     let settings = context.settings()?;
@@ -45,6 +49,37 @@ fn left(context: &mut Context<'_>, table: &str, files: u64) {
     }
 }
 
+/// A step for each file group, and for what else is due of a table of which something is.
+pub(super) fn steps_of_plan(planned: &Planned) -> Vec<Step> {
+    let table = planned.format.name();
+    let step = |group: &FileGroup| {
+        let step = Step { rows: group.rows(), ..Step::of(table, COMPACT, group.why.as_str()) };
+        step.with_files(group.files.len() as u64, group.bytes())
+    };
+    let mut steps: Vec<Step> = planned.plan.groups.iter().map(step).collect();
+    let dangling = planned.leftovers.dangling_deletes.len() as u64;
+    if dangling > 0 {
+        steps.push(Step::of(table, COMPACT, DANGLING).with_files(dangling, 0));
+    }
+    if steps.is_empty() {
+        steps.push(Step::of(table, COMPACT, "many small lists of files"));
+    }
+    steps
+}
+
+/// What was done, with what it was done to; then what stays as it is.
+pub(super) fn steps_of(report: &Report) -> Vec<Step> {
+    let (before, after) = (report.before, report.after);
+    let what = match before.files {
+        0 => "metadata only".to_owned(),
+        _ => format!("into {}, {} bytes, {}", counted(after.files, "file"), after.bytes, counted(after.rows, "row")),
+    };
+    let step = Step { rows: before.rows, is_something: report.commits > 0, ..Step::of(&report.table, COMPACT, what) };
+    let mut steps = vec![step.with_files(before.files, before.bytes)];
+    steps.extend(report.given_up.iter().map(|group| Step::of(&report.table, "skip", group.why).with_files(group.files, group.bytes)));
+    steps
+}
+
 /// A row for each file group, and for what else is due.
 fn groups(tables: &[Planned]) -> Result<RecordBatch> {
     let mut rows: Vec<GroupRow> = Vec::new();
@@ -53,7 +88,7 @@ fn groups(tables: &[Planned]) -> Result<RecordBatch> {
         rows.extend(planned.plan.groups.iter().map(|group| GroupRow::of(&table, group, planned)));
         let dangling = planned.leftovers.dangling_deletes.len();
         if dangling > 0 {
-            rows.push(GroupRow { table, why: "delete files that apply to nothing".into(), files: dangling as u64, ..GroupRow::default() });
+            rows.push(GroupRow { table, why: DANGLING.into(), files: dangling as u64, ..GroupRow::default() });
         }
     }
     let text = |of: fn(&GroupRow) -> Option<&str>| Arc::new(rows.iter().map(of).collect::<StringArray>()) as ArrayRef;

@@ -142,6 +142,7 @@ fn batch(rows: &[Row]) -> Result<RecordBatch> {
         ("events", number(|facts| i64::try_from(facts.log.counts.events).ok())),
         ("late", number(|facts| i64::try_from(facts.log.counts.late).ok())),
         ("below_watermark", number(|facts| i64::try_from(facts.log.counts.below_watermark).ok())),
+        ("torn", number(|facts| i64::try_from(facts.log.counts.torn).ok())),
         ("too_late", number(|facts| i64::try_from(facts.log.counts.too_late).ok())),
         ("repeated", number(|facts| i64::try_from(facts.log.counts.repeated).ok())),
         ("quarantined", number(|facts| i64::try_from(facts.quarantined).ok())),

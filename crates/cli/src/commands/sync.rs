@@ -118,6 +118,7 @@ fn table_report(outcome: TableOutcome) -> TableReport {
             repeated: report.repeated,
             quarantined: report.quarantined,
             below_watermark: report.below_watermark,
+            torn: report.torn,
             unresolved: merge.unresolved,
             files_written: report.log_files + merge.files,
             bytes_written: report.log_bytes + merge.bytes,

@@ -55,6 +55,8 @@ pub(crate) struct TableCounts {
     pub(crate) quarantined: u64,
     /// Events that came after their source was said to be complete: they change answers.
     pub(crate) below_watermark: u64,
+    /// Events whose transaction a moment may show in part.
+    pub(crate) torn: u64,
     /// Columns that an event left out, and no row had a value for.
     pub(crate) unresolved: u64,
     pub(crate) files_written: u64,
@@ -69,7 +71,7 @@ pub(crate) struct StageTime {
 
 impl TableCounts {
     /// Names and numbers, in the order in which they are shown.
-    fn named(&self) -> [(&'static str, u64); 11] {
+    fn named(&self) -> [(&'static str, u64); 12] {
         [
             ("rows_read", self.rows_read),
             ("inserted", self.inserted),
@@ -79,6 +81,7 @@ impl TableCounts {
             ("repeated", self.repeated),
             ("quarantined", self.quarantined),
             ("below_watermark", self.below_watermark),
+            ("torn", self.torn),
             ("unresolved", self.unresolved),
             ("files_written", self.files_written),
             ("bytes_written", self.bytes_written),
@@ -102,7 +105,7 @@ impl SyncReport {
         for table in &self.tables {
             let counts = &table.counts;
             let _ = write!(out, "{}: {} read", table.table, counted(counts.rows_read, "row"));
-            for (name, count) in counts.named().into_iter().skip(1).take(8).filter(|(_, count)| *count > 0) {
+            for (name, count) in counts.named().into_iter().skip(1).take(9).filter(|(_, count)| *count > 0) {
                 let _ = write!(out, ", {} {name}", HumanCount(count), name = name.replace('_', " "));
             }
             if counts.files_written > 0 {

@@ -6,6 +6,8 @@ use arrow::datatypes::Schema;
 use super::*;
 use crate::format::{Operation, Ref, RefKind};
 use crate::record::RECORD;
+use crate::rollbacks::Rollback;
+use crate::sequence::Domain;
 
 /// A table by its snapshots, each the child of the one before unless it is beside the main branch. Commit times are in
 /// milliseconds, moments in microseconds.
@@ -113,6 +115,71 @@ fn refused(mirror: &Table, log: &TableState, cut: &Cut) -> String {
     let error = plan(&mirror.state(), log, cut).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotAnswerable);
     error.to_string()
+}
+
+fn run(batch: i64, at_us: i64, begins_log: bool) -> SnapshotRun {
+    let (domain, position) = (Domain("pg".into()), format!("{at_us:016x}"));
+    SnapshotRun { domain, position, at_us, reads: 2, batch: BatchOrdinal(batch), begins_log }
+}
+
+/// A changelog of nine batches, complete until 900.
+fn log_with_runs(runs: &[SnapshotRun], change: impl Fn(&mut LogHeader)) -> TableState {
+    let mut log = Table::default();
+    for batch in 1..=9 {
+        let known = runs.iter().filter(|run| run.batch.0 <= batch).cloned().collect();
+        let mut header = LogHeader { runs: known, ..header(batch, 100 * batch) };
+        change(&mut header);
+        log.log(10 * batch, &header);
+    }
+    log.state()
+}
+
+fn epoch_at(mirror: &Table, log: &TableState, cut: &Cut) -> (Option<i64>, Option<VersionId>) {
+    let plan = plan(&mirror.state(), log, cut).unwrap();
+    (plan.baseline.baseline.at_us, plan.baseline.version)
+}
+
+#[test]
+fn runs_that_no_merge_took_are_epochs_of_events_alone() {
+    let (first, second) = (run(2, 100, false), run(5, 200, false));
+    let log = log_with_runs(&[first.clone(), second.clone()], |_| ());
+    let mut mirror = Table::default();
+    for (at_us, expected) in [(5, None), (99, None), (100, Some(100)), (199, Some(100)), (200, Some(200))] {
+        assert_eq!(epoch_at(&mirror, &log, &Cut::at(at_us)), (expected, None), "{at_us}");
+    }
+    // What had been logged by then.
+    assert_eq!(epoch_at(&mirror, &log, &known_by(200, 49)), (Some(100), None));
+    // The anchor of a merge that took the run serves instead.
+    let taken = mirror.baseline(1, &Baseline::of_run(&second, BatchOrdinal(5), Some(format!("{ANCHOR}baseline-200"))));
+    assert_eq!(epoch_at(&mirror, &log, &Cut::at(300)), (Some(200), Some(taken)));
+    assert_eq!(epoch_at(&mirror, &log, &Cut::at(199)), (Some(100), None));
+}
+
+#[test]
+fn before_a_run_that_begins_the_log_nothing_is_known() {
+    let log = log_with_runs(&[run(2, 100, true), run(5, 200, false)], |_| ());
+    assert!(refused(&Table::default(), &log, &Cut::at(99)).contains("answerable from 1970-01-01T00:00:00.000100Z"));
+}
+
+#[test]
+fn runs_that_were_taken_back_or_trimmed_do_not_count() {
+    let runs = [run(2, 100, true), run(5, 200, false)];
+    let (to, to_ms) = (VersionId(1), 1);
+    let rollback = Rollback { lineage: 2, above: BatchOrdinal(3), upto: BatchOrdinal(6), to, to_ms };
+    let rolled_back = log_with_runs(&runs, |header| {
+        if header.batch.0 > 6 {
+            header.rollbacks.push(rollback.clone())
+        }
+    });
+    assert_eq!(epoch_at(&Table::default(), &rolled_back, &Cut::at(300)), (Some(100), None));
+    assert_eq!(epoch_at(&Table::default(), &rolled_back, &known_by(300, 60)), (Some(200), None));
+
+    let trim = Trim { until_us: 150, settled: BatchOrdinal(4), settled_ms: 40 };
+    let trimmed = log_with_runs(&runs, |header| header.trimmed = Some(trim));
+    let mut mirror = Table::default();
+    let kept = mirror.baseline(1, &trim.baseline());
+    assert_eq!(epoch_at(&mirror, &trimmed, &Cut::at(199)), (Some(150), Some(kept)));
+    assert!(refused(&mirror, &trimmed, &Cut::at(149)).contains("answerable from 1970-01-01T00:00:00.000150Z"));
 }
 
 #[test]

@@ -90,3 +90,38 @@ fn without_a_key_a_truncate_takes_what_sorts_below_it() {
     let net = appended(&events, &table, 1, Detail::Net).unwrap();
     assert_eq!(told(&net), [row("t", 3, None, None), row("c", 3, None, Some(90))]);
 }
+
+/// A feed of which a batch ends within the rows of a key.
+#[test]
+fn rows_of_one_key_are_joined_and_those_of_the_last_one_wait() {
+    let table = table(&["id"]);
+    let turn = Turn::to(&crate::record::Baseline::EMPTY, 5);
+    let side = |side, step, rows: &[(i64, i64)]| {
+        let column = |of: fn(&(i64, i64)) -> i64| Arc::new(rows.iter().map(of).collect::<Int64Array>()) as ArrayRef;
+        let rows = RecordBatch::try_from_iter([("id", column(|row| row.0)), ("a", column(|row| row.1))]).unwrap();
+        keyed(&table, &turn.rows(&table, side, &rows).unwrap(), step).unwrap()
+    };
+    let rows = [
+        side(Side::Before, 0, &[(1, 10)]),
+        side(Side::After, 1, &[(1, 10)]),
+        side(Side::Before, 0, &[(2, 20)]),
+        side(Side::After, 1, &[(2, 21)]),
+        side(Side::Before, 0, &[(3, 30)]),
+        side(Side::After, 1, &[(4, 40)]),
+    ];
+    let rows = arrow::compute::concat_batches(&keyed_schema(&table), &rows).unwrap();
+    let shown = |feed: &RecordBatch| {
+        let value = |column: &str, row: usize| {
+            let images = feed.column_by_name(column).unwrap().as_struct();
+            images.is_valid(row).then(|| images.column(1).as_primitive::<Int64Type>().value(row))
+        };
+        let op = |row| feed.column(0).as_string::<i32>().value(row).to_owned();
+        (0..feed.num_rows()).map(|row| (op(row), value(BEFORE, row), value(AFTER, row))).collect::<Vec<_>>()
+    };
+    let (feed, done) = joined(&table, &rows, false).unwrap();
+    let expected = [("u".to_owned(), Some(20), Some(21)), ("d".to_owned(), Some(30), None)];
+    assert_eq!((shown(&feed), done), (expected.to_vec(), 5));
+    let (rest, done) = joined(&table, &rows.slice(5, 1), true).unwrap();
+    assert_eq!((shown(&rest), done), (vec![("c".to_owned(), None, Some(40))], 1));
+    assert_eq!(joined(&table, &rows.slice(0, 0), true).unwrap().1, 0);
+}

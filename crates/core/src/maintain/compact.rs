@@ -128,6 +128,14 @@ pub fn plan(files: Vec<DataFile>, spec: &[PartitionField], policy: &Policy) -> P
 }
 
 impl FileGroup {
+    /// Whether writing the files anew changes anything, when others of the group are gone.
+    pub fn is_worth(&self) -> bool {
+        match self.why {
+            Due::OlderSpec | Due::Deletes | Due::TooLarge => !self.files.is_empty(),
+            Due::Unsorted | Due::ManySmall => self.files.len() > 1,
+        }
+    }
+
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.size_bytes).sum()
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::error::{Error, Result};
 use crate::forgotten::{CommitTimes, FORGOTTEN, Forgotten};
 use crate::format::{Expiry, Operation, RefKind, TableState, VersionId, VersionInfo};
-use crate::record::{Baseline, Kind, Record, own_record};
+use crate::record::{Baseline, Kind, Record, own_record, records};
 
 const MS_OF_DAY: i64 = 24 * 60 * 60 * 1000;
 const DEFAULT_AGE_MS: i64 = 7 * MS_OF_DAY;
@@ -112,10 +112,15 @@ pub fn plan(state: &TableState, policy: &Policy) -> Result<Plan> {
     Ok(Plan { expiry: Expiry { versions, properties }, kept, unknown })
 }
 
-/// What branches and tags name, what is young, the newest of each branch, and what the record of the head is read from.
+/// What branches and tags name, what is young or was the newest of late, the newest of each branch, and what the record of the head is read from.
 fn kept(state: &TableState, policy: &Policy) -> Result<HashSet<VersionId>> {
-    let young = state.history.iter().filter(|info| info.committed_at_ms >= policy.keep_from_ms);
-    let mut kept: HashSet<VersionId> = young.map(|info| info.version).collect();
+    let is_young = |info: &VersionInfo| info.committed_at_ms >= policy.keep_from_ms;
+    let mut kept: HashSet<VersionId> = HashSet::new();
+    for pair in state.history.windows(2).filter(|pair| is_young(&pair[1])) {
+        // A job may still use what was the newest until then, however old it is: after a rollback that is not the parent.
+        kept.extend([pair[0].version, pair[1].version]);
+        kept.extend(pair[1].parent.filter(|parent| state.info(*parent).is_some()));
+    }
     kept.extend(state.version);
     for reference in state.refs.values() {
         kept.insert(reference.version);
@@ -143,11 +148,25 @@ fn superseded(state: &TableState, info: &VersionInfo, record: &Record) -> Result
     }
     let anchor = record.baseline.anchor.as_ref().and_then(|tag| state.info(state.refs.get(tag)?.version));
     let Some(anchor) = anchor else {
-        return Ok(Some(CommitTimes { from_ms: info.committed_at_ms, until_ms: next_commit_ms(state) }));
+        let until_ms = trimmed_ms(state, info, record)?.unwrap_or_else(|| next_commit_ms(state));
+        return Ok(Some(CommitTimes { from_ms: info.committed_at_ms, until_ms }));
     };
     let is_same = own_record(anchor)?.is_some_and(|anchored| anchored.baseline == record.baseline);
     let is_known = is_same && anchor.committed_at_ms <= info.committed_at_ms;
     Ok((!is_known).then_some(CommitTimes { from_ms: info.committed_at_ms, until_ms: anchor.committed_at_ms }))
+}
+
+/// When a trim made another baseline count instead of that of an older snapshot.
+fn trimmed_ms(state: &TableState, info: &VersionInfo, record: &Record) -> Result<Option<i64>> {
+    let mut trimmed_ms = None;
+    for recorded in records(state.lineage()) {
+        let (trim, trimmed) = recorded?;
+        let is_later = trim.committed_at_ms > info.committed_at_ms && trimmed.baseline.at_us > record.baseline.at_us;
+        if trimmed.kind == Kind::Trim && is_later {
+            trimmed_ms = Some(trim.committed_at_ms);
+        }
+    }
+    Ok(trimmed_ms)
 }
 
 /// Just after everything that has been committed.

@@ -33,7 +33,7 @@ pub struct Plan {
 
 /// Plans a rollback; `None` where the table is like that already.
 pub fn plan(mirror: &TableState, log: &Log<'_>, goal: Goal, events: Events) -> Result<Option<Plan>> {
-    let (to, record) = target(mirror, goal)?;
+    let Target { info: to, record, dump_us } = target(mirror, goal)?;
     let now = log_header(log.state)?;
     let above = match record.kind {
         // Nothing is folded onto a new baseline yet, although much may be logged.
@@ -43,18 +43,29 @@ pub fn plan(mirror: &TableState, log: &Log<'_>, goal: Goal, events: Events) -> R
     if mirror.version == Some(to.version) && above >= now.last_with_events {
         return Ok(None);
     }
-    if now.trimmed.is_some_and(|trim| above < trim.settled) {
-        let error = Error::new(ErrorKind::NotAnswerable, "the changelog was trimmed since then, and its oldest events are gone");
-        return Err(error.with("snapshot", to.version.0));
+    if let Some(trim) = now.trimmed {
+        let refused = |message| Err(Error::new(ErrorKind::NotAnswerable, message).with("snapshot", to.version.0));
+        if above < trim.settled {
+            return refused("the changelog was trimmed since then, and its oldest events are gone");
+        }
+        if trim.is_ahead_of(&record) && dump_us.is_some_and(|at_us| at_us <= trim.until_us) {
+            return refused("the changelog was trimmed since then onto a dump that was loaded since then");
+        }
     }
     let newest = newest_lineage(mirror)?.max(now.rollbacks.newest_lineage().unwrap_or(0));
     let rollback = Rollback { lineage: newest + 1, above, upto: now.batch, to: to.version, to_ms: to.committed_at_ms };
     Ok(Some(Plan { header: header(log.state, now, &rollback, events)?, rollback }))
 }
 
-/// The snapshot, and its record.
-fn target(mirror: &TableState, goal: Goal) -> Result<(&VersionInfo, Record)> {
-    let mut found = None;
+struct Target<'a> {
+    info: &'a VersionInfo,
+    record: Record,
+    /// The earliest moment of the dumps that took the place of the table's rows after it.
+    dump_us: Option<i64>,
+}
+
+fn target(mirror: &TableState, goal: Goal) -> Result<Target<'_>> {
+    let (mut found, mut dump_us) = (None, None);
     for recorded in records(mirror.lineage()) {
         let (info, record) = recorded?;
         let is_wanted = match goal {
@@ -62,8 +73,11 @@ fn target(mirror: &TableState, goal: Goal) -> Result<(&VersionInfo, Record)> {
             Goal::CommittedBy(by_ms) => info.committed_at_ms <= by_ms,
         };
         if is_wanted {
-            found = Some((info, record));
+            found = Some(Target { info, record, dump_us });
             break;
+        }
+        if record.kind == Kind::Baseline {
+            dump_us = record.baseline.at_us.into_iter().chain(dump_us).min();
         }
     }
     found.ok_or_else(|| {
@@ -80,7 +94,6 @@ fn header(log: &TableState, now: LogHeader, rollback: &Rollback, events: Events)
     let mut header = now;
     header.batch = header.batch.next();
     header.last_with_events = header.last_with_events.min(rollback.above);
-    header.run = header.run.filter(|run| run.batch <= rollback.above);
     header.rollbacks.push(rollback.clone());
     if events == Events::Replayed {
         let then = header_of(log, rollback.above)?;

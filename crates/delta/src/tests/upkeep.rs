@@ -119,6 +119,23 @@ async fn after_files(table: &Table, state: &TableState) -> usize {
     table.format.data_files(state, &KeepAll).await.unwrap().len()
 }
 
+/// What old commits did is kept for as long as one of them is there.
+#[tokio::test]
+async fn kept_histories_go_with_their_commits() {
+    let table = Table::ours().await;
+    for _ in 0..60 {
+        table.append([]).await;
+    }
+    let history = format!("_waterline/log-history/{:020}.json", 0);
+    assert!(table.needs().await.contains(&history));
+    table.expire(1..49).await;
+    assert!(table.needs().await.contains(&history));
+    table.expire([49]).await;
+    assert!(!table.needs().await.contains(&history));
+    table.clean_up().await;
+    assert_eq!(table.opened_anew().await.names().await, (50..61).collect::<Vec<_>>());
+}
+
 /// What is left of a clean-up that did not come to its end, or another writer's, is not a version.
 #[tokio::test]
 async fn commits_below_the_first_checkpoint_lead_nowhere() {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StructArray, UInt32Array};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StructArray, UInt32Array};
 use arrow::compute::{concat_batches, filter_record_batch};
 use futures::TryStreamExt;
 use roaring::RoaringTreemap;
@@ -17,6 +17,7 @@ use waterline_core::locate::{KeySet, key_columns};
 use waterline_core::record::LogCounts;
 use waterline_core::schema::TableSchema;
 
+use super::shares::Linked;
 use crate::events::{Window, files_in};
 use crate::lake::Lake;
 use crate::locate::{RowAt, columns_by_name, fetch, locate, read_rows};
@@ -58,10 +59,11 @@ pub(crate) struct FoldedHistory<'a> {
 }
 
 impl History {
-    /// Reads the history of these keys, and of the keys that key changes link with them.
-    pub(crate) async fn read(ground: &Ground<'_>, encoder: &Arc<KeyEncoder>, mut keys: KeyIndex) -> Result<Self> {
-        if ground.counts.continued_rows > 0 {
-            ground.link(encoder, &mut keys).await?;
+    /// Reads the history of these keys, and of the keys that key changes link with them. `linked` where that is known already.
+    pub(crate) async fn read(ground: &Ground<'_>, encoder: &Arc<KeyEncoder>, mut keys: KeyIndex, linked: Option<&Linked>) -> Result<Self> {
+        match linked {
+            Some(linked) => linked.complete(&mut keys),
+            None => ground.linked().await?.complete(&mut keys),
         }
         let keys = Arc::new(keys);
         let events = ground.events_of(&keys, encoder).await?;
@@ -206,45 +208,30 @@ impl Ground<'_> {
         files_in(&self.pair.changelog, self.log, &self.window).await
     }
 
-    /// Adds the keys that key changes with unset columns link with those given, until nothing is added.
-    async fn link(&self, encoder: &KeyEncoder, keys: &mut KeyIndex) -> Result<()> {
-        let links = self.links().await?;
-        let mut pairs = Vec::new();
-        for (new, old) in &links {
-            pairs.push((encoder.encode(new)?, encoder.encode(old)?));
+    /// The keys that key changes with unset columns link.
+    pub(crate) async fn linked(&self) -> Result<Linked> {
+        let mut linked = Linked::default();
+        if self.counts.continued_rows == 0 {
+            return Ok(linked);
         }
-        loop {
-            let before = keys.len();
-            for (new, old) in pairs.iter().flat_map(|(new, old)| new.iter().zip(old.iter())) {
-                if keys.get(new).is_some() || keys.get(old).is_some() {
-                    keys.insert(new);
-                    keys.insert(old);
-                }
-            }
-            if keys.len() == before {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn links(&self) -> Result<Vec<(Vec<ArrayRef>, Vec<ArrayRef>)>> {
         let fields = key_fields(self.schema);
+        let encoder = KeyEncoder::new(&fields)?;
         let columns: Vec<&str> = [OLD_KEY, UNSET].into_iter().chain(fields.iter().map(|f| f.name().as_str())).collect();
-        let mut links = Vec::new();
         for file in self.log_files().await? {
             self.scan(&file, &columns, |batch| {
-                let linked: BooleanArray =
+                let continues: BooleanArray =
                     (0..batch.num_rows()).map(|row| Some(batch.column(0).is_valid(row) && batch.column(1).is_valid(row))).collect();
-                let batch = filter_record_batch(&batch, &linked)?;
+                let batch = filter_record_batch(&batch, &continues)?;
                 let old: Option<&StructArray> = batch.column(0).as_struct_opt();
                 if let Some(old) = old.filter(|old| !old.is_empty()) {
-                    links.push((key_columns(&batch, &fields)?, old.columns().to_vec()));
+                    let (new, old) = (encoder.encode(&key_columns(&batch, &fields)?)?, encoder.encode(old.columns())?);
+                    new.iter().zip(&old).for_each(|(new, old)| linked.link(new, old));
                 }
                 Ok(())
             })
             .await?;
         }
-        Ok(links)
+        Ok(linked)
     }
 
     async fn scan(&self, file: &DataFile, columns: &[&str], mut each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {

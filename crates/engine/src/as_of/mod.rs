@@ -7,13 +7,14 @@ pub(crate) mod history;
 mod overlay;
 mod residual;
 mod rows;
+mod shares;
 mod sweep;
 mod times;
 
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
-use waterline_core::as_of::{Answerable, Base, Cut, Log, Plan, plan_upto};
+use waterline_core::as_of::{Answerable, Base, Cut, Log, Plan, plan_onto, plan_upto, turns};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{TableState, table_schema};
 use waterline_core::log_times::LogTimes;
@@ -24,8 +25,9 @@ use waterline_core::transactions::Atomicity;
 
 use self::history::Ground;
 pub(crate) use self::overlay::{Gone, Images, Overlay};
-pub(crate) use self::residual::{Bucket, Loaded, Onto, Residual, Whole};
+pub(crate) use self::residual::{Loaded, Onto, Residual, Whole};
 pub(crate) use self::rows::source_columns;
+pub(crate) use self::shares::{Bucket, Dealt};
 pub(crate) use self::sweep::{Sweep, SweptMoment};
 pub(crate) use self::times::{log_times, read_log_times};
 pub(crate) use crate::events::{Window, files_in};
@@ -124,8 +126,27 @@ impl AsOf {
 
     /// The same table at another cut, by what was known of it when it was opened.
     pub(crate) fn at(&self, cut: &Cut) -> Result<Self> {
-        let plan = self.plan_at(cut)?;
-        Ok(Self {
+        Ok(self.by(self.plan_at(cut)?))
+    }
+
+    /// The same by the baseline of an earlier moment, as if no other had come between.
+    pub(crate) fn at_onto(&self, cut: &Cut, epoch_of_us: i64) -> Result<Self> {
+        let log = Log { state: &self.log, times: &self.times };
+        Ok(self.by(plan_onto(&self.mirror, &log, cut, self.plan.upto, epoch_of_us).map_err(|e| self.named(e))?))
+    }
+
+    /// The moments after a time up to a cut's at which another baseline begins to count, in order.
+    pub(crate) fn turns(&self, since_us: i64, until: &Cut) -> Result<Vec<i64>> {
+        let log = Log { state: &self.log, times: &self.times };
+        turns(&self.mirror, &log, until, self.plan.upto, since_us).map_err(|e| self.named(e))
+    }
+
+    fn named(&self, error: Error) -> Error {
+        error.with("table", self.pair.mirror.name())
+    }
+
+    fn by(&self, plan: Plan) -> Self {
+        Self {
             lake: self.lake.clone(),
             pair: self.pair.clone(),
             plan,
@@ -136,7 +157,7 @@ impl AsOf {
             schema: self.schema.clone(),
             limits: self.limits,
             state: OnceCell::new(),
-        })
+        }
     }
 
     pub(crate) fn past(&self) -> Past<'_> {
@@ -146,7 +167,7 @@ impl AsOf {
     /// The plan of another moment, by what was fixed when the table was opened.
     pub(crate) fn plan_at(&self, cut: &Cut) -> Result<Plan> {
         let log = Log { state: &self.log, times: &self.times };
-        plan_upto(&self.mirror, &log, cut, Some(self.plan.upto)).map_err(|e| e.with("table", self.pair.mirror.name()))
+        plan_upto(&self.mirror, &log, cut, Some(self.plan.upto)).map_err(|e| self.named(e))
     }
 
     /// Events between a plan's base and a moment, at most.
@@ -276,15 +297,17 @@ impl Past<'_> {
         Ok(files_in(&self.pair.changelog, self.log, &window).await?.iter().map(|file| file.record_count).sum())
     }
 
-    /// Shares of the keys so that the events of each fit into memory. Linked keys must share one, and rows without a key have none.
+    /// Shares of the keys so that the events of each fit into memory; without a key, of the events. The keys that key changes link
+    /// are held in memory.
     pub(crate) async fn buckets(&self, plan: &Plan, window: &Window, limits: &Limits) -> Result<Vec<Bucket>> {
-        if self.schema.keys().is_empty() || self.counts.continued_rows > 0 {
-            return Ok(vec![Bucket::ALL]);
-        }
         let events = self.events_in(plan, window).await?;
         let fit = limits.batch_rows.min(limits.batch_bytes / EVENT_BYTES).max(1) as u64;
         let of = events.div_ceil(fit).max(1);
-        Ok((0..of).map(|number| Bucket { number, of }).collect())
+        let linked = match of > 1 && !self.schema.keys().is_empty() && self.counts.continued_rows > 0 {
+            true => Some(Arc::new(self.ground(window.clone(), None).linked().await?)),
+            false => None,
+        };
+        Ok((0..of).map(|number| Bucket { number, of, linked: linked.clone() }).collect())
     }
 
     /// A kept state with today's columns.

@@ -6,9 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, BooleanArray, UInt32Array};
 use arrow::compute::{concat_batches, filter_record_batch};
-use arrow::datatypes::Fields;
 use arrow::row::Rows as KeyRows;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use waterline_core::change::{BATCH, ChangeBatch, DOMAIN, EVENT_TIME, OLD_KEY, OP, Op, SEQUENCE, UNSET, key_fields};
@@ -16,29 +15,20 @@ use waterline_core::changes::takes_part;
 use waterline_core::collapse::{Split, collapse, fold_order, split};
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{DataFile, TableState};
-use waterline_core::key::{Key, KeyEncoder, KeyId, KeyIndex, hash_key};
+use waterline_core::key::{Key, KeyEncoder, KeyId, KeyIndex};
 use waterline_core::locate::{KeySet, key_columns};
 use waterline_core::record::Record;
 
 use super::files_in;
 use super::history::{Ground, History};
 use super::overlay::{Images, Overlay};
+pub(super) use super::shares::Bucket;
+use super::shares::Dealt;
 use crate::locate::{Located, RowAt, columns_by_name, fetch, locate, read_rows};
 use crate::parquet_io::Rows;
 
 /// Rows of a batch of events.
 const BATCH_ROWS: usize = 1 << 16;
-
-/// One share of all keys.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bucket {
-    pub number: u64,
-    pub of: u64,
-}
-
-impl Bucket {
-    pub(crate) const ALL: Self = Self { number: 0, of: 1 };
-}
 
 /// Keys whose events are read with all of their columns.
 #[derive(Clone, Copy)]
@@ -87,7 +77,7 @@ impl Residual {
     /// Reads the events of the ground's window that are not folded into the base.
     pub(crate) async fn load(ground: &Ground<'_>, onto: Onto<'_>, bucket: Bucket, whole: Whole) -> Result<Loaded> {
         let encoder = Arc::new(KeyEncoder::new(&key_fields(ground.schema))?);
-        let (log_files, events) = KeyEvents::read(ground, onto.record, bucket, &encoder).await?;
+        let (log_files, events) = KeyEvents::read(ground, onto.record, &bucket).await?;
         let rows = events.len() as u64;
         let Split { in_order, refold, late, late_truncate } = split(&events.events, onto.record)?;
         let is_keyless = ground.schema.keys().is_empty();
@@ -117,7 +107,7 @@ impl Residual {
             for row in refold {
                 keys.insert(key_rows.row(row as usize));
             }
-            Some(History::read(ground, &encoder, keys).await?)
+            Some(History::read(ground, &encoder, keys, bucket.linked.as_deref()).await?)
         };
         let is_late = |key: Key<'_>| late.as_ref().is_some_and(|late| late.holds(key));
         let mut partial_keys = events.partial_keys(&key_rows, &encoder, is_late)?;
@@ -218,24 +208,23 @@ pub(super) struct KeyEvents {
 }
 
 impl KeyEvents {
-    async fn read(ground: &Ground<'_>, record: &Record, bucket: Bucket, encoder: &Arc<KeyEncoder>) -> Result<(Vec<DataFile>, Self)> {
+    async fn read(ground: &Ground<'_>, record: &Record, bucket: &Bucket) -> Result<(Vec<DataFile>, Self)> {
         let window = super::Window { above: record.folded, ..ground.window.clone() };
         let files = files_in(&ground.pair.changelog, ground.log, &window).await?;
-        let fields = key_fields(ground.schema);
+        let (fields, dealt) = (key_fields(ground.schema), Arc::new(Dealt::of(ground.schema)?));
         let system = [OP, EVENT_TIME, SEQUENCE, DOMAIN, BATCH, UNSET].into_iter();
         let old_key = (ground.counts.continued_rows > 0).then_some(OLD_KEY);
         let columns = columns_by_name(ground.log, system.chain(old_key).chain(fields.iter().map(|field| field.name().as_str())))?;
         let concurrency = std::thread::available_parallelism().map_or(1, usize::from);
         let read = |(number, file): (usize, DataFile)| {
             let (lake, log, columns) = (ground.lake.clone(), ground.log.clone(), columns.clone());
-            let (window, fields, encoder) = (window.clone(), fields.clone(), encoder.clone());
+            let (window, bucket, dealt) = (window.clone(), bucket.clone(), dealt.clone());
             tokio::spawn(async move {
                 let opened = lake.files.open_data_file(&log, &file).await?;
                 let mut batches = opened.read_with_positions(&columns, Rows::All, BATCH_ROWS).await?;
                 let (mut events, mut at) = (Vec::new(), Vec::new());
                 while let Some(read) = batches.try_next().await? {
-                    let mask = window.mask(&read.batch)?;
-                    let mask = if bucket.of > 1 { in_bucket(&read.batch, &mask, bucket, &fields, &encoder)? } else { mask };
+                    let mask = bucket.mask(&read.batch, window.mask(&read.batch)?, &dealt)?;
                     let place = |row: usize| RowAt { file: number, position: read.positions.value(row).cast_unsigned() };
                     at.extend(mask.values().set_indices().map(place));
                     events.push(filter_record_batch(&read.batch, &mask)?);
@@ -345,13 +334,4 @@ impl KeyEvents {
         }
         Ok((live, truncated))
     }
-}
-
-/// The rows of the mask that belong to a bucket; truncates belong to each.
-fn in_bucket(batch: &RecordBatch, mask: &BooleanArray, bucket: Bucket, fields: &Fields, encoder: &KeyEncoder) -> Result<BooleanArray> {
-    let ops = batch.column_by_name(OP).and_then(|ops| ops.as_string_opt::<i32>());
-    let is_truncate = |row: usize| ops.is_some_and(|ops| ops.value(row) == Op::Truncate.as_str());
-    let keys = encoder.encode(&key_columns(batch, fields)?)?;
-    let member = |row: usize| mask.value(row) && (is_truncate(row) || hash_key(keys.row(row)) % bucket.of == bucket.number);
-    Ok((0..batch.num_rows()).map(|row| Some(member(row))).collect())
 }

@@ -11,17 +11,17 @@ use waterline_core::as_of::Plan;
 use waterline_core::change::{ChangeBatch, key_fields};
 use waterline_core::changes::{Detail, truncated, truncates, truncates_after, walk};
 use waterline_core::error::{Error, Result};
-use waterline_core::key::{KeyEncoder, KeyIndex, hash_key};
+use waterline_core::key::{KeyEncoder, KeyIndex};
 use waterline_core::locate::key_columns;
 
-use super::{Changes, Feed};
+use super::{Feed, Stretch};
 use crate::as_of::{Bucket, Loaded, Onto, Residual, Whole};
 use crate::read::{AsOfTable, from_datafusion};
 
 /// Rows of a batch of the feed.
 const BATCH_ROWS: usize = 1 << 13;
 
-impl Changes {
+impl Stretch {
     pub(super) async fn keyed(&self, session: &SessionContext, out: &Feed) -> Result<()> {
         let serves =
             self.walk_buckets(&self.since, session, out).await? || self.walk_buckets(&self.since.from_baseline(), session, out).await?;
@@ -35,8 +35,8 @@ impl Changes {
         let ground = past.ground(window.clone(), baseline.as_ref());
         let onto = Onto { state: base.as_ref(), record: &plan.base.record };
         for bucket in past.buckets(plan, &window, &self.limits).await? {
-            match Residual::load(&ground, onto, bucket, Whole::ChangedAfter(self.since_us())).await? {
-                Loaded::Residual(residual) => self.walk_bucket(bucket, &residual, session, out).await?,
+            match Residual::load(&ground, onto, bucket.clone(), Whole::ChangedAfter(self.since_us())).await? {
+                Loaded::Residual(residual) => self.walk_bucket(&bucket, &residual, session, out).await?,
                 // Truncates belong to every bucket, so the first one shows it.
                 Loaded::LateTruncate => return Ok(false),
             }
@@ -44,7 +44,7 @@ impl Changes {
         Ok(true)
     }
 
-    async fn walk_bucket(&self, bucket: Bucket, residual: &Residual, session: &SessionContext, out: &Feed) -> Result<()> {
+    async fn walk_bucket(&self, bucket: &Bucket, residual: &Residual, session: &SessionContext, out: &Feed) -> Result<()> {
         let mut told = KeyIndex::default();
         for history in residual.histories() {
             let walked = walk(history.events(), self.table_schema(), self.since_us(), self.detail)?;
@@ -68,7 +68,7 @@ impl Changes {
     /// The rows that no event but a truncate took away.
     async fn rows_gone(
         &self,
-        bucket: Bucket,
+        bucket: &Bucket,
         told: &KeyIndex,
         (events, truncate): (&ChangeBatch, u32),
         session: &SessionContext,
@@ -80,7 +80,7 @@ impl Changes {
         let mut batches = self.rows_at_since(session).await?;
         while let Some(rows) = batches.try_next().await.map_err(from_datafusion)? {
             let keys = encoder.encode(&key_columns(&rows, &fields)?)?;
-            let is_ours = |row: usize| hash_key(keys.row(row)) % bucket.of == bucket.number && told.get(keys.row(row)).is_none();
+            let is_ours = |row: usize| bucket.holds(keys.row(row)) && told.get(keys.row(row)).is_none();
             let ours: BooleanArray = (0..rows.num_rows()).map(|row| Some(is_ours(row))).collect();
             out.send(truncated(schema, events, truncate, &filter_record_batch(&rows, &ours)?)?).await?;
         }

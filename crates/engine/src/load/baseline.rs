@@ -4,7 +4,7 @@ use serde::Serialize;
 use waterline_core::error::{Error, ErrorKind, Result};
 use waterline_core::format::{NewDataFile, TableState};
 use waterline_core::place::{Place, anchor_of, place};
-use waterline_core::record::{Baseline, Kind, Record, log_header, newest_lineage, record_of};
+use waterline_core::record::{Baseline, Kind, LogHeader, Record, log_header, newest_lineage, record_of};
 
 use super::agreement::Agreement;
 use super::{Existing, LoadRequest};
@@ -38,6 +38,7 @@ impl WrittenDump<'_> {
             let mirror = pair.mirror.head().await?;
             let log = log_header(&pair.changelog.head().await?)?;
             let landed = match (place(&mirror, &log, self.request.at)?, self.request.existing) {
+                (Place::Head, _) if self.continues(pair, &mirror, &log).await? => self.confirm(pair).await?,
                 (Place::Head, _) | (Place::NewestEpoch, Existing::Supersede) => self.replace(pair, &mirror).await?,
                 (Place::NewestEpoch, Existing::Refuse) => self.confirm(pair).await?,
                 (Place::Past, Existing::Refuse) => self.complete(pair, &mirror).await?,
@@ -48,6 +49,18 @@ impl WrittenDump<'_> {
             }
         }
         Err(given_up(&pair.mirror))
+    }
+
+    /// Whether nothing was merged yet, and the dump is just what the events until then make of an empty table: then that is how the
+    /// table began, and moments before the dump stay known. Else it had rows that no event tells of.
+    async fn continues(&self, pair: &Pair, mirror: &TableState, log: &LogHeader) -> Result<bool> {
+        let is_merged = record_of(mirror)?.is_some_and(|record| !record.is_initial());
+        let rows: u64 = self.files.iter().map(|file| file.record_count).sum();
+        // Each row of the table takes an event at least.
+        if is_merged || log.counts.events == 0 || rows > log.counts.events {
+            return Ok(false);
+        }
+        Ok(matches!(Agreement::of(self, pair, mirror).await?, Agreement::Same))
     }
 
     /// The table's rows are the dump's from now on. `None` when another writer came first, as everywhere here.

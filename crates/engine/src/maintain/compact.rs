@@ -1,5 +1,5 @@
 //! Compact: file groups are written anew, several at a time, and committed as they are done. Merges go on beside it: what they
-//! deleted meanwhile is carried over, and a group whose files are gone is given up.
+//! deleted meanwhile is carried over, and a group where that cannot be told is written again from what is left of its files.
 
 mod commit;
 mod rewrite;
@@ -79,6 +79,8 @@ pub struct Planned {
     pub leftovers: Leftovers,
 }
 
+/// Times that a lost file group is written again.
+const MAX_RETRIES: usize = 3;
 /// Small lists from this many on are worth a commit of their own.
 const MANY_SMALL_LISTS: usize = 10;
 
@@ -112,7 +114,7 @@ pub struct Totals {
     pub rows: u64,
 }
 
-/// A file group that stays as it is, since another job changed its files meanwhile.
+/// A file group that stays as it is, since another job changed its files meanwhile, and changed them again as often as it was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenUp {
     pub files: u64,
@@ -144,15 +146,16 @@ pub async fn plan(lake: &Lake, table: &TableName, request: &Request) -> Result<V
 /// Carries out what was planned for a table, with a commit for some file groups at a time.
 pub async fn execute(lake: &Lake, planned: Planned, request: &Request) -> Result<Report> {
     let mut committer = Committer::new(lake, &planned);
-    let rewrite = Arc::new(Rewrite {
+    let rewrite = |state: TableState| Rewrite {
         lake: lake.clone(),
         format: planned.format.clone(),
-        state: planned.state.clone(),
+        state,
         policy: planned.policy.clone(),
         memory_bytes: request.memory_bytes / planned.policy.lanes.max(1),
-    });
+    };
+    let first = Arc::new(rewrite(planned.state.clone()));
     let start = |group: FileGroup| {
-        let rewrite = rewrite.clone();
+        let rewrite = first.clone();
         tokio::spawn(async move { rewrite.group(group).await })
     };
     let mut done = stream::iter(planned.plan.groups.into_iter().map(start)).buffer_unordered(planned.policy.lanes.max(1));
@@ -164,6 +167,16 @@ pub async fn execute(lake: &Lake, planned: Planned, request: &Request) -> Result
         }
     }
     committer.commit(waiting).await?;
+    for _ in 0..MAX_RETRIES {
+        let (state, lost) = committer.take_lost().await?;
+        if lost.is_empty() {
+            break;
+        }
+        let rewrite = rewrite(state);
+        for group in lost {
+            committer.commit(vec![rewrite.group(group).await?]).await?;
+        }
+    }
     committer.tidy().await?;
     Ok(committer.into_report())
 }

@@ -13,7 +13,7 @@ use waterline_core::format::{
     Bounds, Commit, FilePruner, FileSummary, NewDataFile, Operation, Removal, TableFormat, TableState, Target, key_property,
 };
 use waterline_core::place::anchor_of;
-use waterline_core::record::{Baseline, Kind, RECORD, Record, RunBaseline, SnapshotRun, log_header, newest_lineage};
+use waterline_core::record::{Baseline, Kind, RECORD, Record, SnapshotRun, log_header, newest_lineage};
 use waterline_core::rollbacks::Rollbacks;
 use waterline_core::schema::TableSchema;
 use waterline_core::sequence::position_of;
@@ -31,12 +31,7 @@ use crate::write::DataWriter;
 /// and everything newer is folded again.
 pub(super) async fn take_run(lake: &Lake, pair: &Pair, base: &TableState, record: &Record, run: &SnapshotRun) -> Result<()> {
     let holds_just_the_run = record.is_initial() && live_rows(lake, &pair.mirror, base).await? == run.reads;
-    let baseline = |upto| Baseline {
-        at_us: Some(run.at_us),
-        until_us: None,
-        anchor: Some(anchor_of(run.at_us)),
-        run: Some(RunBaseline { domain: run.domain.clone(), position: run.position.clone(), upto }),
-    };
+    let baseline = |upto| Baseline::of_run(run, upto, Some(anchor_of(run.at_us)));
     if holds_just_the_run {
         let record = Record { kind: Kind::Baseline, baseline: baseline(record.folded), ..record.clone() };
         return commit(lake, &pair.mirror, base, &record, BaselineRows::Kept).await;

@@ -128,7 +128,7 @@ impl Fold<'_> {
         for row in rows {
             keys.insert(encoded.row(*row as usize));
         }
-        History::read(&self.ground(&log, baseline.as_ref()), &encoder, keys).await
+        History::read(&self.ground(&log, baseline.as_ref()), &encoder, keys, None).await
     }
 
     async fn locate_keys(&self, collapsed: &Collapsed, wanted: impl Fn(KeyId) -> bool) -> Result<Located> {
@@ -167,7 +167,7 @@ impl Change {
     }
 
     /// The located rows of the wanted keys go.
-    fn touch(&mut self, located: Located, wanted: impl Fn(KeyId) -> bool) {
+    pub(super) fn touch(&mut self, located: Located, wanted: impl Fn(KeyId) -> bool) {
         let mut gone = vec![RoaringTreemap::new(); located.files.len()];
         for (_, at) in located.rows.iter().filter(|(key, _)| wanted(**key)) {
             gone[at.file].insert(at.position);

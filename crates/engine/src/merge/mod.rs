@@ -5,6 +5,7 @@ pub(crate) mod baseline;
 mod events;
 mod keyed;
 mod refold;
+mod relocate;
 mod rewrite;
 pub(crate) mod rollback;
 
@@ -107,7 +108,7 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
         }
         // A batch of progress alone makes no snapshot, unless it completes a run.
         let has_news = log.header.last_with_events > record.folded;
-        let new_run = log.header.run.as_ref().filter(|run| record.precedes(run));
+        let new_run = log.header.run_after(&record);
         if let Some(run) = new_run.filter(|run| !record.is_initial() || record.folded >= run.batch || !has_news) {
             baseline::take_run(lake, pair, &base, &record, run).await?;
             lost += 1;
@@ -130,7 +131,7 @@ pub async fn catch_up(lake: &Lake, pair: &Pair, logged: Option<&LoggedBatch>, li
             Attempt::Committed(_) => lost = 0,
             Attempt::Lost(_) => lost += 1,
         }
-        if logged.is_some_and(|batch| batch.header.batch == pending.upto && batch.header.run.is_none()) && lost == 0 {
+        if logged.is_some_and(|batch| batch.header.batch == pending.upto && batch.header.runs.is_empty()) && lost == 0 {
             return Ok(counts);
         }
     }
@@ -206,11 +207,28 @@ impl<'a> Fold<'a> {
     }
 
     async fn run(&self, counts: &mut MergeCounts) -> Result<Attempt> {
-        let change = if self.schema.keys().is_empty() {
+        let mut change = if self.schema.keys().is_empty() {
             self.append(&mut counts.stages).await?
         } else {
             self.merge_keyed(&mut counts.stages).await?
         };
+        let mut base = self.base.clone();
+        for _ in 0..MAX_ATTEMPTS {
+            base = match self.commit(&base, &change, counts).await? {
+                Attempt::Committed(state) => return Ok(Attempt::Committed(state)),
+                Attempt::Lost(state) => state,
+            };
+            let started = self.lake.env.clock.now_us();
+            let is_relocated = self.relocate(&mut change, &base).await?;
+            counts.stages.locate += self.since(started);
+            if !is_relocated {
+                break;
+            }
+        }
+        Ok(Attempt::Lost(base))
+    }
+
+    async fn commit(&self, base: &TableState, change: &Change, counts: &mut MergeCounts) -> Result<Attempt> {
         let started = self.lake.env.clock.now_us();
         let record = self.next_record()?.to_json()?;
         let deletes = !change.touched.is_empty() || change.remove != Removal::Nothing;
@@ -222,11 +240,11 @@ impl<'a> Fold<'a> {
             properties: BTreeMap::from([(RECORD.to_owned(), record)]),
             tags: Vec::new(),
             now_ms: self.lake.env.clock.now_ms(),
-            add: change.add,
-            delete_rows: change.touched.into_iter().map(|(path, touched)| (path, touched.rows)).collect(),
-            remove: change.remove,
+            add: change.add.clone(),
+            delete_rows: change.touched.iter().map(|(path, touched)| (path.clone(), touched.rows.clone())).collect(),
+            remove: change.remove.clone(),
         };
-        let attempt = attempt(&self.pair.mirror, &self.base, &commit).await?;
+        let attempt = attempt(&self.pair.mirror, base, &commit).await?;
         counts.stages.commit += self.since(started);
         if let Attempt::Committed(_) = attempt {
             counts.commits += 1;

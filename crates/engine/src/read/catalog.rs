@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
+use datafusion::common::TableReference;
+use futures::stream::{self, StreamExt};
 use tokio::sync::Mutex;
 use waterline_core::as_of::{Beyond, Cut};
 use waterline_core::error::{Error, Result};
@@ -68,6 +70,9 @@ impl SchemaProvider for Namespace {
 
 /// Of a session's memory, the share that a sweep may keep the columns of one table in.
 const SWEEP_SHARE: usize = 2;
+
+/// How many tables of a query are opened at a time.
+const CONCURRENT_TABLES: usize = 8;
 
 /// How the name of a table that is read as of a moment of its own ends: this, and the moment in microseconds.
 const MOMENT: &str = "\u{1}as of ";
@@ -156,6 +161,28 @@ impl Tables {
         let table = self.open(name, &key.1).await?;
         opened.insert(key, table.clone());
         Ok(table)
+    }
+
+    /// Opens the tables that a query names, at the same time. What fails is opened again when it is planned, and says why there.
+    pub(super) async fn open_ahead(&self, named: &[TableReference]) {
+        let mut opened = self.opened.lock().await;
+        let mut keys: Vec<(TableName, ReadAt)> = Vec::new();
+        for named in named {
+            let Some(key) = named.schema().and_then(|namespace| {
+                let (name, at) = self.moment_of(named.table()).ok()?;
+                Some((TableName::new(namespace, name).ok()?, at))
+            }) else {
+                continue;
+            };
+            if !opened.contains_key(&key) && !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        let open = async |key: (TableName, ReadAt)| Some((self.open(&key.0, &key.1).await.ok()?, key));
+        let mut opening = stream::iter(keys).map(open).buffer_unordered(CONCURRENT_TABLES);
+        while let Some(found) = opening.next().await {
+            opened.extend(found.map(|(table, key)| (key, table)));
+        }
     }
 
     async fn open(&self, name: &TableName, at: &ReadAt) -> Result<Opened> {

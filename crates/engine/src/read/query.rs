@@ -18,8 +18,12 @@ pub async fn query(session: &SessionContext, sql: &str) -> Result<DataFrame> {
     if !is_query(&statement) {
         return Err(Error::usage("only queries can be run here"));
     }
-    let timezone = state.config().get_extension::<Lakeside>().and_then(|lakeside| lakeside.timezone);
-    name_moments(&mut statement, timezone)?;
+    let lakeside = state.config().get_extension::<Lakeside>();
+    name_moments(&mut statement, lakeside.as_ref().and_then(|lakeside| lakeside.timezone))?;
+    if let Some(lakeside) = lakeside {
+        let named = state.resolve_table_references(&statement).map_err(from_datafusion)?;
+        lakeside.tables.open_ahead(&named).await;
+    }
     let plan = state.statement_to_plan(statement).await.map_err(from_datafusion)?;
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(&plan).map_err(from_datafusion)?;

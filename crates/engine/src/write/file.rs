@@ -15,6 +15,7 @@ use waterline_core::format::{AS_INTEGER, NewDataFile, STORED_AS, STORED_NAME, Ta
 use waterline_core::value::Value;
 use waterline_env::Env;
 
+use super::dictionary::varied_columns;
 use super::statistics;
 
 pub(super) const ROW_GROUP_ROWS: usize = 1 << 18;
@@ -35,18 +36,21 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
+    /// `first` are the rows that will be written first, by which columns are encoded.
     pub(super) fn create(
         env: &Env,
         state: &TableState,
         folder: &str,
         partition: Vec<Option<Value>>,
         row_group_rows: usize,
+        first: &RecordBatch,
     ) -> Result<Self> {
         let path = format!("{folder}/{}.parquet", env.ids.uuid());
         let (store, at) = env.stores.resolve(&path)?;
         let stored = stored_schema(&state.schema);
-        let writer = AsyncArrowWriter::try_new(BufWriter::new(store, at), stored.clone(), Some(properties(state, row_group_rows)))
-            .map_err(|e| failed(&path, e))?;
+        let properties = properties(state, row_group_rows, &varied_columns(first)?);
+        let writer =
+            AsyncArrowWriter::try_new(BufWriter::new(store, at), stored.clone(), Some(properties)).map_err(|e| failed(&path, e))?;
         Ok(Self { path, partition, state: state.clone(), stored, writer })
     }
 
@@ -118,7 +122,7 @@ fn retyped(values: ArrayData, data_type: &DataType) -> Result<ArrayData> {
     Ok(values.into_builder().data_type(data_type.clone()).child_data(children).build()?)
 }
 
-fn properties(state: &TableState, row_group_rows: usize) -> WriterProperties {
+fn properties(state: &TableState, row_group_rows: usize, varied: &[String]) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(row_group_rows))
@@ -130,9 +134,12 @@ fn properties(state: &TableState, row_group_rows: usize) -> WriterProperties {
         if has_bloom_filter(state, field.name()) {
             properties = properties.set_column_bloom_filter_fpp(column.clone(), BLOOM_FALSE_POSITIVES);
         }
-        if is_packed(state, field) {
-            properties =
-                properties.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+        let is_packed = is_packed(state, field);
+        if is_packed || varied.contains(field.name()) {
+            properties = properties.set_column_dictionary_enabled(column.clone(), false);
+        }
+        if is_packed {
+            properties = properties.set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
         }
     }
     properties.build()

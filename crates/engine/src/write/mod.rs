@@ -1,5 +1,6 @@
 //! Write: rows to Parquet data files of a table, split by partition and rolled at the target size.
 
+mod dictionary;
 mod file;
 mod rules;
 mod statistics;
@@ -114,7 +115,8 @@ impl DataWriter {
         let key = format!("{partition:?}");
         if !self.open.contains_key(&key) {
             self.close_largest_if_full().await?;
-            self.open.insert(key.clone(), OpenFile::create(&self.env, &self.state, &self.folder, partition, self.row_group_rows)?);
+            let file = OpenFile::create(&self.env, &self.state, &self.folder, partition, self.row_group_rows, rows)?;
+            self.open.insert(key.clone(), file);
         }
         let Some(file) = self.open.get_mut(&key) else { return Ok(()) };
         file.write(rows).await?;

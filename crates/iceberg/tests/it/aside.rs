@@ -8,7 +8,7 @@ use crate::lake::{Lake, adding, all, append, committed, definition, deleting};
 use crate::rows::{read, rows, write};
 
 /// The metadata file of a state.
-async fn metadata(lake: &Lake, state: &TableState) -> Json {
+pub async fn metadata(lake: &Lake, state: &TableState) -> Json {
     let (store, path) = lake.env.stores.resolve(state.metadata_location.as_deref().unwrap()).unwrap();
     serde_json::from_slice(&store.get(&path).await.unwrap().bytes().await.unwrap()).unwrap()
 }

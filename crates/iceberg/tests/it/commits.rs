@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
-use waterline_core::format::{COMMIT_ID, Commit, DeleteState, FilePruner, FileSummary, KeepAll, Operation, Ref, RefKind, Removal};
+use waterline_core::format::{COMMIT_ID, Commit, DeleteState, Expiry, FilePruner, FileSummary, KeepAll, Operation, Ref, RefKind, Removal};
 use waterline_core::partition::PartitionField;
 use waterline_core::value::Value;
 
+use crate::aside::metadata;
 use crate::foreign::Writer;
 use crate::lake::{Kind, Lake, adding, all, append, append_to, commit, committed, definition, deleting, summary};
 use crate::rows::{read, row, rows, write};
@@ -289,5 +290,30 @@ async fn many_small_manifests_are_merged_and_nothing_else_changes() {
         if version == 3 {
             assert_eq!(summary(&state, "total-position-deletes"), Some("10"));
         }
+    }
+}
+
+/// A machine whose clock runs ahead has committed: what needs no snapshot works all the same, and times stay in order.
+#[tokio::test]
+async fn changes_without_a_snapshot_go_onto_one_from_the_future() {
+    const YEAR_2096_MS: i64 = 4_000_000_000_000;
+    for (kind, version) in all() {
+        let lake = Lake::new(kind);
+        let table = lake.table(&definition(version, &[])).await;
+        let base = append(table.as_ref(), &table.head().await.unwrap(), "now", &rows(1..=3)).await;
+        let ahead = Commit { now_ms: YEAR_2096_MS, ..adding("ahead", vec![write(&base, "ahead", &rows(4..=6), vec![])]) };
+        let ahead = committed(table.commit(&base, &ahead).await.unwrap());
+        let tagged = committed(table.set_tag(&ahead, "good", ahead.version).await.unwrap());
+        let gone = Expiry { versions: base.version.into_iter().collect(), ..Expiry::default() };
+        let expired = committed(table.expire(&tagged, &gone).await.unwrap());
+        assert_eq!(expired.history.iter().map(|info| info.committed_at_ms).collect::<Vec<_>>(), [YEAR_2096_MS]);
+        assert_eq!(read(table.as_ref(), &expired).await, rows(1..=6));
+        let metadata = metadata(&lake, &expired).await;
+        let times =
+            |log: &str| metadata[log].as_array().unwrap().iter().map(|entry| entry["timestamp-ms"].as_i64().unwrap()).collect::<Vec<_>>();
+        assert_eq!(times("snapshot-log"), [YEAR_2096_MS]);
+        let files = times("metadata-log");
+        assert!(files.is_sorted() && files[0] > 0 && files.ends_with(&[YEAR_2096_MS, YEAR_2096_MS + 1]), "{files:?}");
+        assert_eq!(metadata["last-updated-ms"], YEAR_2096_MS + 2);
     }
 }

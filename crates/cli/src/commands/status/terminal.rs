@@ -10,6 +10,7 @@ use waterline_core::text::{Zone, format_timestamp};
 use waterline_engine::runs::TableRun;
 
 use super::{Facts, Row};
+use crate::printer::counted;
 
 const SECOND_US: i64 = 1_000_000;
 
@@ -34,7 +35,7 @@ pub(super) fn batch(rows: &[Row], now_us: i64) -> Result<RecordBatch> {
     ])?)
 }
 
-/// A line for each table that cannot be read or whose last job failed.
+/// A line for each table that cannot be read, whose last job failed, or whose answers are not whole.
 pub(super) fn troubles(rows: &[Row], now_us: i64) -> String {
     let mut out = String::new();
     for row in rows {
@@ -44,8 +45,11 @@ pub(super) fn troubles(rows: &[Row], now_us: i64) -> String {
             Ok(Some(TableRun { verb, ended_us, error: Some(error), .. })) => {
                 writeln!(out, "{}: {verb} failed {}: {error}", row.table, age(now_us - ended_us))
             }
-            Ok(_) => continue,
+            Ok(_) => Ok(()),
         };
+        if let Some(torn) = row.fact(|facts| Some(facts.log.counts.torn)).filter(|torn| *torn > 0) {
+            let _ = writeln!(out, "{}: {} of transactions that a moment may show in part", row.table, counted(torn, "event"));
+        }
     }
     if out.is_empty() { out } else { format!("\n{out}") }
 }

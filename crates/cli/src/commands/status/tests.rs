@@ -37,3 +37,13 @@ fn a_failure_is_shown_to_people_until_a_later_job_succeeds() {
     assert_eq!(cell(batch(&recovered).unwrap(), "last_error"), "no such file");
     assert_eq!(cell(batch(&recovered).unwrap(), "last_run_outcome"), "done");
 }
+
+#[test]
+fn torn_transactions_are_told_to_people_and_machines() {
+    let mut facts = Facts::default();
+    facts.log.counts.torn = 3;
+    let rows = [Row { table: "a.x".parse().unwrap(), facts: Ok(facts) }];
+    assert_eq!(terminal::troubles(&rows, 0), "\na.x: 3 events of transactions that a moment may show in part\n");
+    let expected: ArrayRef = Arc::new(Int64Array::from(vec![3]));
+    assert_eq!(batch(&rows).unwrap().column_by_name("torn").unwrap(), &expected);
+}

@@ -7,6 +7,7 @@ fn report() -> SyncReport {
         updated: 40_000,
         deleted: 5000,
         below_watermark: 2,
+        torn: 4,
         files_written: 3,
         bytes_written: 6_300_000,
         ..TableCounts::default()
@@ -32,7 +33,7 @@ fn report() -> SyncReport {
 #[test]
 fn people_read_lines_without_zeros() {
     let expected = "\
-shop.orders: 50,000 rows read, 5,000 inserted, 40,000 updated, 5,000 deleted, 2 below watermark; 3 files, 6.01 MiB written
+shop.orders: 50,000 rows read, 5,000 inserted, 40,000 updated, 5,000 deleted, 2 below watermark, 4 torn; 3 files, 6.01 MiB written
   log 0.04 s, locate 0.50 s
 shop.customers: 7 rows read; FAILED
 1.23 s, of which decode 0.21 s
@@ -46,12 +47,12 @@ fn machines_read_every_count() {
         "tables": [
             {
                 "table": "shop.orders", "rows_read": 50_000, "inserted": 5000, "updated": 40_000, "deleted": 5000, "late": 0, "repeated": 0,
-                "quarantined": 0, "below_watermark": 2, "unresolved": 0, "files_written": 3, "bytes_written": 6_300_000,
+                "quarantined": 0, "below_watermark": 2, "torn": 4, "unresolved": 0, "files_written": 3, "bytes_written": 6_300_000,
                 "complete_until": "2026-11-21T01:49:34.47338Z", "stages": { "log": 0.04, "locate": 0.5 }, "error": null
             },
             {
                 "table": "shop.customers", "rows_read": 7, "inserted": 0, "updated": 0, "deleted": 0, "late": 0, "repeated": 0,
-                "quarantined": 0, "below_watermark": 0, "unresolved": 0, "files_written": 0, "bytes_written": 0,
+                "quarantined": 0, "below_watermark": 0, "torn": 0, "unresolved": 0, "files_written": 0, "bytes_written": 0,
                 "complete_until": null, "stages": {}, "error": "not JSON (file a.jsonl, record 8)"
             }
         ],
@@ -62,7 +63,7 @@ fn machines_read_every_count() {
     assert_eq!(report().to_document(), expected);
     let batch = report().to_batch().unwrap();
     let read: ArrayRef = Arc::new(UInt64Array::from(vec![50_000, 7]));
-    assert_eq!((batch.num_columns(), batch.column_by_name("rows_read")), (13, Some(&read)));
+    assert_eq!((batch.num_columns(), batch.column_by_name("rows_read")), (14, Some(&read)));
 }
 
 #[test]

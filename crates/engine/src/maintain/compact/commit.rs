@@ -1,5 +1,5 @@
 //! Commits of file groups. A group counts only as it is when the commit lands: what others deleted since it was read is deleted
-//! in its new files too, and when that cannot be told, the group is given up. No row comes back.
+//! in its new files too, and when that cannot be told, the group has to be written again. No row comes back.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,10 +21,17 @@ pub(super) struct Committer {
     format: Arc<dyn TableFormat>,
     /// What the next commit goes onto.
     base: TableState,
-    /// The newest version that holds nothing of others since the plan.
+    /// The newest version that holds nothing of others since the groups were read.
     own: Option<VersionId>,
     planned: TableState,
+    lost: Vec<Lost>,
     report: Report,
+}
+
+/// A file group that could not be committed as it was written.
+struct Lost {
+    group: FileGroup,
+    why: &'static str,
 }
 
 /// What file groups change in a state.
@@ -33,7 +40,6 @@ struct Change {
     groups: Vec<Rewritten>,
     /// Rows of the new files that others deleted in the old ones.
     carried: BTreeMap<String, RoaringTreemap>,
-    given_up: Vec<GivenUp>,
 }
 
 impl Committer {
@@ -44,6 +50,7 @@ impl Committer {
             base: planned.state.clone(),
             own: planned.state.version,
             planned: planned.state.clone(),
+            lost: Vec::new(),
             report: Report {
                 table: planned.format.name().clone(),
                 commits: 0,
@@ -57,7 +64,29 @@ impl Committer {
         }
     }
 
-    pub(super) fn into_report(self) -> Report {
+    /// Groups that were lost since the last time, with what is left of their files, and the newest state, in which they are to be
+    /// read again. Gives up those that are not worth it any more.
+    pub(super) async fn take_lost(&mut self) -> Result<(TableState, Vec<FileGroup>)> {
+        let lost = std::mem::take(&mut self.lost);
+        let mut again = Vec::new();
+        if !lost.is_empty() {
+            let live = self.format.data_files(&self.base, &KeepAll).await?;
+            let live: HashMap<&str, &DataFile> = live.iter().map(|file| (file.path.as_str(), file)).collect();
+            for Lost { group, why } in lost {
+                let files = group.files.iter().filter_map(|file| live.get(file.path.as_str()).copied().cloned()).collect();
+                let rest = FileGroup { files, ..group.clone() };
+                match rest.is_worth() && self.base.partition_by == self.planned.partition_by {
+                    true => again.push(rest),
+                    false => self.report.given_up.push(GivenUp::of(&group, why)),
+                }
+            }
+        }
+        self.own = self.base.version;
+        Ok((self.base.clone(), again))
+    }
+
+    pub(super) fn into_report(mut self) -> Report {
+        self.report.given_up.extend(self.lost.iter().map(|lost| GivenUp::of(&lost.group, lost.why)));
         self.report
     }
 
@@ -70,7 +99,6 @@ impl Committer {
                 change = self.revised(change).await?;
             }
             if change.groups.is_empty() {
-                self.report.given_up.append(&mut change.given_up);
                 return Ok(());
             }
             let commit = self.commit_of(&change)?;
@@ -113,10 +141,9 @@ impl Committer {
         self.base = state;
     }
 
-    fn count(&mut self, mut change: Change) {
+    fn count(&mut self, change: Change) {
         self.report.commits += 1;
         self.report.carried_deletes += change.carried.values().map(RoaringTreemap::len).sum::<u64>();
-        self.report.given_up.append(&mut change.given_up);
         for rewritten in change.groups {
             self.report.before.add_files(rewritten.group.files.iter().map(|file| (file.size_bytes, file.record_count)));
             self.report.after.add_files(rewritten.add.iter().map(|file| (file.size_bytes, file.record_count)));
@@ -124,18 +151,18 @@ impl Committer {
     }
 
     /// The groups whose files are all in the newest state, with what was deleted of them since they were read.
-    async fn revised(&self, change: Change) -> Result<Change> {
+    async fn revised(&mut self, change: Change) -> Result<Change> {
         let files = self.format.data_files(&self.base, &KeepAll).await?;
         let files: HashMap<&str, &DataFile> = files.iter().map(|file| (file.path.as_str(), file)).collect();
         let deletes = Deletes::new(self.format.clone(), &self.base, self.lake.files.clone())?;
-        let mut revised = Change { given_up: change.given_up, ..Change::default() };
+        let mut revised = Change::default();
         for rewritten in change.groups {
             match self.still_valid(&rewritten, &files, &deletes).await? {
                 Ok(carried) => {
                     revised.carried.extend(carried);
                     revised.groups.push(rewritten);
                 }
-                Err(why) => revised.given_up.push(GivenUp::of(&rewritten.group, why)),
+                Err(why) => self.lost.push(Lost { group: rewritten.group, why }),
             }
         }
         Ok(revised)

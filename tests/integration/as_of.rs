@@ -336,7 +336,7 @@ pub(crate) fn in_iceberg(history: &History, course: &Course) {
     run(as_of_is_fold(history, course, world, catalog));
 }
 
-fn in_delta(history: &History, course: &Course) {
+pub(crate) fn in_delta(history: &History, course: &Course) {
     let world = World::in_memory(7);
     let catalog = Arc::new(DeltaCatalog::new("memory://lake/warehouse", world.env.clone()).unwrap());
     run(as_of_is_fold(history, course, world, catalog));

@@ -12,12 +12,12 @@ use waterline_core::table::TableName;
 use waterline_engine::lake::{Lake, Limits};
 use waterline_engine::maintain::check::{Depth, Request, check};
 use waterline_engine::merge::catch_up;
-use waterline_iceberg::FilesystemCatalog;
 use waterline_testkit::files::{physical_rows, read_rows, write_file};
 use waterline_testkit::histories::{Feature, History, Start};
 use waterline_testkit::world::World;
 
 use crate::fold::Subject;
+use crate::formats::{Format, in_both_formats};
 
 const WAREHOUSE: &str = "memory://lake/warehouse";
 
@@ -36,20 +36,29 @@ pub(crate) async fn assert_sound(lake: &Lake, table: &TableName) {
 struct Damaged {
     world: World,
     subject: Subject,
+    format: Format,
 }
 
 impl Damaged {
-    async fn new(version: &str) -> Self {
+    async fn iceberg(version: &str) -> Self {
+        Self::new(Format::Iceberg, &[("format-version", version)]).await
+    }
+
+    /// With a checkpoint for each second version.
+    async fn delta() -> Self {
+        Self::new(Format::Delta, &[("delta.checkpointInterval", "2")]).await
+    }
+
+    async fn new(format: Format, properties: &[(&str, &str)]) -> Self {
         let history = History::seeded(3, 30, Start::Dump, &[Feature::KeyChange, Feature::Unset]);
         let world = World::in_memory(7);
         world.clock.tick_us(1_000);
-        let catalog = FilesystemCatalog::new(WAREHOUSE, world.env.clone()).unwrap();
-        let mut subject = Subject::of(&history, &world, Arc::new(catalog), &[("format-version", version)]).await;
+        let mut subject = Subject::of(&history, &world, format.catalog(WAREHOUSE, &world.env), properties).await;
         for batch in history.events.chunks(6) {
             subject.log(batch).await;
             catch_up(&subject.lake, &subject.pair, None, &Limits::default()).await.unwrap();
         }
-        let damaged = Self { world, subject };
+        let damaged = Self { world, subject, format };
         assert_sound(&damaged.fresh(), damaged.name()).await;
         damaged
     }
@@ -59,7 +68,7 @@ impl Damaged {
     }
 
     fn fresh(&self) -> Lake {
-        Lake::new(Arc::new(FilesystemCatalog::new(WAREHOUSE, self.world.env.clone()).unwrap()), self.world.env.clone())
+        Lake::new(self.format.catalog(WAREHOUSE, &self.world.env), self.world.env.clone())
     }
 
     fn mirror(&self) -> &Arc<dyn TableFormat> {
@@ -87,6 +96,16 @@ impl Damaged {
     async fn remove(&self, url: &str) {
         let (store, path) = self.world.stores.resolve(url).unwrap();
         store.delete(&path).await.unwrap();
+    }
+
+    /// The files of the mirror's log, in Delta, in order.
+    async fn log(&self) -> Vec<String> {
+        let folder = format!("{WAREHOUSE}/shop/orders/_delta_log");
+        let (store, path) = self.world.stores.resolve(&folder).unwrap();
+        let files: Vec<ObjectMeta> = store.list(Some(&path)).try_collect().await.unwrap();
+        let mut names: Vec<String> = files.iter().map(|file| format!("{folder}/{}", file.location.filename().unwrap())).collect();
+        names.sort();
+        names
     }
 
     /// Changes the bytes of all files of a folder of the mirror whose names end so.
@@ -133,18 +152,26 @@ impl Damaged {
     }
 }
 
-#[tokio::test]
-async fn a_missing_file_is_found() {
-    let table = Damaged::new("2").await;
+in_both_formats!(
+    a_missing_file_is_found,
+    a_file_of_another_size_is_found,
+    bytes_that_are_no_parquet_file_are_found,
+    a_key_that_occurs_twice_is_found,
+    bounds_that_leave_values_out_are_found,
+    a_table_that_is_not_the_fold_is_found,
+    lost_positions_are_found,
+);
+
+async fn a_missing_file_is_found(format: Format) {
+    let table = Damaged::new(format, &[]).await;
     let file = table.files().await.remove(0).path;
     table.remove(&file).await;
     table.assert_found(Depth::Footers, &[(Problem::MissingFile, &file)]).await;
     table.assert_found(Depth::Rows, &[(Problem::MissingFile, &file)]).await;
 }
 
-#[tokio::test]
-async fn a_file_of_another_size_is_found() {
-    let table = Damaged::new("2").await;
+async fn a_file_of_another_size_is_found(format: Format) {
+    let table = Damaged::new(format, &[]).await;
     let file = table.files().await.remove(0).path;
     let mut bytes = table.read(&file).await;
     bytes.truncate(bytes.len() - 1);
@@ -152,9 +179,8 @@ async fn a_file_of_another_size_is_found() {
     table.assert_found(Depth::Footers, &[(Problem::WrongSize, &file)]).await;
 }
 
-#[tokio::test]
-async fn bytes_that_are_no_parquet_file_are_found() {
-    let table = Damaged::new("2").await;
+async fn bytes_that_are_no_parquet_file_are_found(format: Format) {
+    let table = Damaged::new(format, &[]).await;
     let file = table.files().await.remove(0);
     table.write(&file.path, vec![7; file.size_bytes as usize]).await;
     table.assert_found(Depth::Footers, &[(Problem::UnreadableFile, &file.path)]).await;
@@ -162,7 +188,7 @@ async fn bytes_that_are_no_parquet_file_are_found() {
 
 #[tokio::test]
 async fn metadata_that_cannot_be_read_is_found() {
-    let table = Damaged::new("2").await;
+    let table = Damaged::iceberg("2").await;
     let old = table.head().await.history[1].version;
     let metadata: Value = serde_json::from_slice(&table.read(&table.head().await.metadata_location.unwrap()).await).unwrap();
     let snapshots = metadata["snapshots"].as_array().unwrap();
@@ -178,7 +204,7 @@ async fn metadata_that_cannot_be_read_is_found() {
 
 #[tokio::test]
 async fn a_broken_parent_chain_is_found() {
-    let table = Damaged::new("2").await;
+    let table = Damaged::iceberg("2").await;
     let head = table.head().await;
     let broken = head.lineage().nth(1).unwrap().version.0;
     table
@@ -192,7 +218,7 @@ async fn a_broken_parent_chain_is_found() {
 
 #[tokio::test]
 async fn a_gap_in_the_log_is_found() {
-    let table = Damaged::new("2").await;
+    let table = Damaged::iceberg("2").await;
     let changelog = &table.subject.pair.changelog;
     let head = changelog.head().await.unwrap();
     let [newest, skipped, parent] = [0, 1, 2].map(|n| head.lineage().nth(n).unwrap().version.0);
@@ -206,9 +232,8 @@ async fn a_gap_in_the_log_is_found() {
     table.assert_found(Depth::Footers, &[(Problem::OrdinalGap, &format!("snapshot {newest}"))]).await;
 }
 
-#[tokio::test]
-async fn a_key_that_occurs_twice_is_found() {
-    let table = Damaged::new("2").await;
+async fn a_key_that_occurs_twice_is_found(format: Format) {
+    let table = Damaged::new(format, &[]).await;
     let head = table.head().await;
     let row = read_rows(&table.world.env, table.mirror().as_ref(), &head).await.unwrap().remove(0);
     let add = write_file(&table.world.env, &head, &[row], Vec::new()).await.unwrap();
@@ -221,9 +246,8 @@ async fn a_key_that_occurs_twice_is_found() {
     table.assert_found(Depth::Footers, &[]).await;
 }
 
-#[tokio::test]
-async fn bounds_that_leave_values_out_are_found() {
-    let table = Damaged::new("2").await;
+async fn bounds_that_leave_values_out_are_found(format: Format) {
+    let table = Damaged::new(format, &[]).await;
     let head = table.head().await;
     let file = table.files().await.into_iter().find(|file| file.record_count > 2).unwrap();
     let rows = physical_rows(&table.world.env, &head, &file.path).await.unwrap();
@@ -238,18 +262,16 @@ async fn bounds_that_leave_values_out_are_found() {
     assert!(found.contains(&(Problem::WrongBounds, added)), "{found:?}");
 }
 
-#[tokio::test]
-async fn a_table_that_is_not_the_fold_is_found() {
-    let table = Damaged::new("2").await;
+async fn a_table_that_is_not_the_fold_is_found(format: Format) {
+    let table = Damaged::new(format, &[]).await;
     let file = table.files().await.into_iter().find(|file| file.record_count > file.deleted_rows.unwrap()).unwrap();
     table.commit(Vec::new(), Removal::Files(vec![file.path])).await;
     table.assert_found(Depth::Footers, &[]).await;
     table.assert_found(Depth::Rows, &[(Problem::NotTheFold, "shop.orders")]).await;
 }
 
-#[tokio::test]
-async fn lost_positions_are_found() {
-    let table = Damaged::new("2").await;
+async fn lost_positions_are_found(format: Format) {
+    let table = Damaged::new(format, &[]).await;
     let positions = waterline_core::record::log_header(&table.subject.pair.changelog.head().await.unwrap()).unwrap().positions.unwrap();
     table.remove(&positions).await;
     table.assert_found(Depth::Footers, &[(Problem::UnreadablePositions, &positions)]).await;
@@ -257,22 +279,46 @@ async fn lost_positions_are_found() {
 
 #[tokio::test]
 async fn a_damaged_deletion_vector_is_found() {
-    let table = Damaged::new("3").await;
-    let file = table.files().await.into_iter().find(|file| file.deleted_rows > Some(0)).unwrap();
-    table
-        .alter("data", ".puffin", |bytes| {
-            // Inside of the bitmap, behind the magic numbers and the length.
-            bytes[20] ^= 0xff;
-        })
-        .await;
-    assert!(table.found(Depth::Footers).await.contains(&(Problem::UnreadableDelete, file.path)));
+    for (table, folder, ending) in [(Damaged::iceberg("3").await, "data", ".puffin"), (Damaged::delta().await, "_waterline", ".bin")] {
+        let file = table.files().await.into_iter().find(|file| file.deleted_rows > Some(0)).unwrap();
+        table
+            .alter(folder, ending, |bytes| {
+                // Inside of the bitmap, behind the magic numbers and the length.
+                bytes[20] ^= 0xff;
+            })
+            .await;
+        assert!(table.found(Depth::Footers).await.contains(&(Problem::UnreadableDelete, file.path)));
+    }
+}
+
+/// In Delta, whatever cannot be read of the log hides all that comes after it.
+#[tokio::test]
+async fn a_log_of_delta_that_cannot_be_read_is_found() {
+    let table = Damaged::delta().await;
+    let is_whole = |name: &str| name.ends_with(".checkpoint.parquet");
+    let newest = table.log().await.into_iter().rfind(|file| is_whole(file)).unwrap();
+    let bytes = table.read(&newest).await;
+    table.write(&newest, vec![7; bytes.len()]).await;
+    table.assert_found(Depth::Footers, &[(Problem::UnreadableMetadata, "shop.orders")]).await;
+}
+
+/// A commit whose file is gone, with a checkpoint behind it: the newest rows are there, and what came in between is not.
+#[tokio::test]
+async fn a_gap_in_the_log_of_delta_is_found() {
+    let table = Damaged::delta().await;
+    let commit = |version: i64| format!("{WAREHOUSE}/shop/orders/_delta_log/{version:020}.json");
+    table.remove(&commit(3)).await;
+    table.assert_found(Depth::Footers, &[(Problem::BrokenChain, "snapshot 4")]).await;
+    table.remove(&commit(5)).await;
+    let found = table.found(Depth::Rows).await;
+    assert!(found.contains(&(Problem::BrokenChain, "snapshot 6".into())), "{found:?}");
 }
 
 /// The manifests of deletes name another data file, which is not there.
 #[tokio::test]
 async fn a_dangling_delete_is_found() {
     for version in ["2", "3"] {
-        let table = Damaged::new(version).await;
+        let table = Damaged::iceberg(version).await;
         let file = table.files().await.into_iter().find(|file| file.deleted_rows > Some(0)).unwrap();
         let other = file.path.replace(".parquet", ".parquex");
         table

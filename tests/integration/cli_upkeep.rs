@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::formats;
 use crate::rules::{create, update};
 use crate::shell::{Said, Shell};
 
@@ -12,9 +13,14 @@ const POLICY: &str = "keep_within = \"1d\", keep_daily = \"forever\", keep_month
 
 /// Four merges, some of them days apart, of a table that is complete until 2023-11-18.
 fn lived(retention: &str) -> Shell {
-    let shell = Shell::new(&format!(
+    lived_in(formats::asked().as_deref(), retention)
+}
+
+fn lived_in(format: Option<&str>, retention: &str) -> Shell {
+    let sections = format!(
         "{retention}\n[sources.shop]\npath = \"landing/\"\nformat = \"debezium-json\"\ntables = [\"shop.t\"]\nschema = {{ ddl = \"ddl.sql\" }}\n"
-    ));
+    );
+    let shell = Shell::with_format(format, &sections);
     shell.write("ddl.sql", "CREATE TABLE shop.t (id bigint, a text, b text, PRIMARY KEY (id));");
     let days = [vec![create(1, 1, "first", "x"), create(2, 2, "first", "x")], vec![update(MIDNIGHT + 5, 1, "second", "x")]];
     let days = days.into_iter().chain([2, 3].map(|day| vec![update(MIDNIGHT + day * DAY - 9, 1, &format!("day {day}"), "x")]));
@@ -101,7 +107,13 @@ fn a_table_is_rolled_back() {
 
 #[test]
 fn a_policy_trims_and_maintain_does_what_is_due() {
-    let shell = lived(&format!("[retention]\n{}\n", POLICY.replace(", ", "\n")));
+    for format in ["iceberg", "delta"] {
+        maintain_does_what_is_due(format);
+    }
+}
+
+fn maintain_does_what_is_due(format: &str) {
+    let shell = lived_in(Some(format), &format!("[retention]\n{}\n", POLICY.replace(", ", "\n")));
     let plan = shell.run(&["expire", "shop.t", "--dry-run"]).out;
     for part in ["as of 2023-11-14T22:13:21.000000Z until 2023-11-18T00:00:00.000000Z", "keep", "as of 2023-11-16T00:00:00.000000Z"] {
         assert!(plan.contains(part), "{part}: {plan}");
@@ -118,7 +130,10 @@ fn a_policy_trims_and_maintain_does_what_is_due() {
     let status = shell.json(&["status", "shop.t"]);
     assert_eq!((status[0]["kept_moments"].as_u64(), status[0]["earliest"].as_str()), (Some(3), Some("2023-11-18T00:00:00Z")));
     assert_eq!(row_one(&shell), "day 3");
+}
 
+#[test]
+fn a_policy_that_makes_no_sense_is_a_usage_error() {
     for (wrong, why) in
         [("keep_within = \"soon\"", "keep_within"), ("keep_daily = \"2y\"", "keep_within"), ("keep_within = \"1d\", zone = 1", "zone")]
     {

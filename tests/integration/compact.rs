@@ -15,7 +15,6 @@ use waterline_core::record::{Kind, Record, record_of};
 use waterline_engine::lake::Limits;
 use waterline_engine::maintain::compact::{Planned, Report, Request, StrategyChoice, execute, plan};
 use waterline_engine::merge::catch_up;
-use waterline_iceberg::FilesystemCatalog;
 use waterline_testkit::arrivals::Disorder;
 use waterline_testkit::cell::Cell;
 use waterline_testkit::faults::Operation as Step;
@@ -24,8 +23,11 @@ use waterline_testkit::histories::{Feature, History, Start, histories};
 use waterline_testkit::memory::MemoryCatalog;
 use waterline_testkit::world::World;
 
-use crate::as_of::{cases, courses, in_iceberg, in_memory};
+use crate::as_of::{cases, courses, in_delta, in_iceberg, in_memory};
 use crate::fold::{ALL, PLAIN, Subject};
+use crate::formats::{Format, in_both_formats};
+use crate::rules::{Table, create, delete, update};
+use crate::rules_as_of::moment;
 
 const V2: &[(&str, &str)] = &[("format-version", "2")];
 const V3: &[(&str, &str)] = &[("format-version", "3")];
@@ -61,7 +63,14 @@ proptest! {
     fn every_moment_reads_as_before_in_iceberg_v3(history in histories(Start::DumpInside, PLAIN, 20), course in courses(Disorder::Late), compacted: u64) {
         in_iceberg(&history, &course.compacted(compacted, eager(StrategyChoice::Binpack), V3));
     }
+
+    #[test]
+    fn every_moment_reads_as_before_in_delta(history in histories(Start::DumpInside, ALL, 20), course in courses(Disorder::Late), compacted: u64) {
+        in_delta(&history, &course.compacted(compacted, eager(StrategyChoice::Binpack), &[]));
+    }
 }
+
+in_both_formats!(files_with_deleted_rows_become_one, rule_13_a_compaction_has_the_record_of_its_actual_parent);
 
 /// A table of a history that was merged batch by batch, five events in each, but for the last batches.
 struct Merged {
@@ -85,9 +94,12 @@ impl Merged {
         Self { world, subject, batches: last }
     }
 
+    async fn of(format: Format, properties: &[(&str, &str)], unmerged: usize) -> Self {
+        Self::new(3, |world| format.catalog("memory://lake/warehouse", &world.env), properties, unmerged).await
+    }
+
     async fn iceberg(properties: &[(&str, &str)], unmerged: usize) -> Self {
-        Self::new(3, |world| Arc::new(FilesystemCatalog::new("memory://lake/warehouse", world.env.clone()).unwrap()), properties, unmerged)
-            .await
+        Self::of(Format::Iceberg, properties, unmerged).await
     }
 
     async fn in_memory(unmerged: usize) -> Self {
@@ -194,6 +206,38 @@ async fn deletes_of_a_merge_that_won_are_carried_over() {
     deletes_are_carried_over(Merged::iceberg(V3, 3).await).await;
 }
 
+/// Of files that hold many rows, so that none leaves because all of its rows are deleted. Of two compactions beside a merge one
+/// carries over what it deleted, and the other gives way.
+async fn files_with_deleted_rows_become_one(format: Format) {
+    let mut table = Table::of(format);
+    let dumped: String = (1..10).map(|id| format!("{id},dumped,x\n")).collect();
+    table.load(&format!("id,a,b\n{dumped}"), moment(10)).await;
+    table.take(&[update(11, 1, "one", "x"), create(12, 20, "new", "x"), create(13, 21, "new", "x")]).await;
+    let request = eager(StrategyChoice::Binpack);
+    let planned = async || plan(&table.lake, &Table::name(), &request).await.unwrap().remove(0);
+    let (first, second) = (planned().await, planned().await);
+    assert_eq!(first.plan.groups.iter().map(|group| group.files.len()).collect::<Vec<_>>(), [2]);
+    table.take(&[update(14, 2, "two", "x"), delete(15, 20)]).await;
+    let expected = table.rows().await;
+
+    let report = execute(&table.lake, first, &request).await.unwrap();
+    assert_eq!((report.commits, report.carried_deletes, report.given_up), (1, 2, Vec::new()));
+    assert_eq!((report.before.rows, report.after.rows), (12, 11));
+    assert_eq!(table.rows().await, expected);
+    let report = execute(&table.lake, second, &request).await.unwrap();
+    assert_eq!((report.commits, report.given_up.len()), (0, 1));
+
+    let before = table.mirror().await;
+    let third = plan(&table.lake, &Table::name(), &request).await.unwrap().remove(0);
+    let after = execute(&table.lake, third, &request).await.unwrap().after;
+    assert_eq!((after.files, after.rows), (1, 10));
+    assert_eq!(table.rows().await, expected);
+    assert!(!plan(&table.lake, &Table::name(), &request).await.unwrap()[0].is_due());
+    let info = table.mirror().await.current().cloned().unwrap();
+    assert_eq!((info.operation, info.parent), (Operation::Replace, before.version));
+    crate::check::assert_sound(&table.lake, &Table::name()).await;
+}
+
 /// Rows that were put into another order cannot be told any more: the group is sorted again, and no row comes back.
 #[tokio::test]
 async fn a_sorted_group_that_lost_to_a_merge_is_sorted_again() {
@@ -265,9 +309,8 @@ async fn files_are_replaced_once() {
 }
 
 /// The record is that of the snapshot below, and not of the one that the compaction was planned on.
-#[tokio::test]
-async fn rule_13_a_compaction_has_the_record_of_its_actual_parent() {
-    let mut table = Merged::iceberg(V2, 1).await;
+async fn rule_13_a_compaction_has_the_record_of_its_actual_parent(format: Format) {
+    let mut table = Merged::of(format, &[], 1).await;
     let request = eager(StrategyChoice::Binpack);
     let [planned, _] = table.plan(&request).await;
     let on_plan = table.record().await;

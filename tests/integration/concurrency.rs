@@ -247,6 +247,12 @@ fn merges_beside_upkeep_with_iceberg_are_as_without() {
 }
 
 #[test]
+fn merges_beside_compactions_with_delta_are_as_without() {
+    let (commits, _) = merges_beside_compactions_of(Format::Delta, 500..504);
+    assert!(commits > 0);
+}
+
+#[test]
 fn jobs_at_once_in_memory_are_as_one() {
     for seed in 0..100 {
         run(jobs_at_once(Format::InMemory, seed));

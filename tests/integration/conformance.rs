@@ -25,11 +25,10 @@ fn delta_in_memory() -> Subject {
     losing_answers(delta(catalog, &world), world, "_delta_log/")
 }
 
-/// Delta has no upkeep yet, takes wider types where a table asks for it, and has no partitions by binaries nor by an empty text.
+/// Delta takes wider types where a table asks for it, and has no partitions by binaries nor by an empty text.
 fn delta(catalog: DeltaCatalog, world: &World) -> Subject {
     Subject::new(Arc::new(catalog), world.env.clone())
         .with_property("delta.enableTypeWidening", "true")
-        .refusing_upkeep()
         .refusing_partition("raw", None)
         .refusing_partition("name", Some(Value::Text(String::new())))
 }

@@ -140,6 +140,11 @@ fn a_compaction_of_iceberg_survives_a_crash_at_every_step() {
 }
 
 #[test]
+fn a_compaction_of_delta_survives_a_crash_at_every_step() {
+    crash_everywhere(merged(Format::Delta), compact, compact_and_merge);
+}
+
+#[test]
 fn a_merge_in_memory_survives_a_crash_at_every_step() {
     for seed in 0..4 {
         crash_everywhere(late_events(Format::InMemory, seed), merge, merge);

@@ -32,7 +32,7 @@ pub(crate) struct Shop {
 impl Shop {
     pub(crate) fn new(path: &str) -> Self {
         let world = World::in_memory(3);
-        let catalog = crate::formats::catalog("memory://lake/warehouse", &world.env);
+        let catalog = crate::formats::Format::asked_for().catalog("memory://lake/warehouse", &world.env);
         Self { lake: Lake::new(catalog, world.env.clone()), world, source: source(path) }
     }
 

@@ -22,19 +22,27 @@ use waterline_testkit::faults::{Fault, Operation as Step, Rule};
 use waterline_testkit::files::read_rows;
 use waterline_testkit::world::World;
 
+use crate::formats::Format;
+
 const LANDING: &str = "memory://landing/";
 
-/// One table of a source, in an Iceberg lake in memory.
+/// One table of a source, in a lake in memory.
 pub(crate) struct Table {
     pub(crate) world: World,
     pub(crate) lake: Lake,
+    format: Format,
     key: &'static str,
     landed: u32,
 }
 
 impl Table {
     pub(crate) fn new() -> Self {
-        Self::with_key("PRIMARY KEY (id)")
+        Self::of(Format::asked_for())
+    }
+
+    pub(crate) fn of(format: Format) -> Self {
+        let world = World::in_memory(3);
+        Self { lake: lake(format, &world), world, format, key: "PRIMARY KEY (id)", landed: 0 }
     }
 
     pub(crate) fn without_key() -> Self {
@@ -42,18 +50,12 @@ impl Table {
     }
 
     fn with_key(key: &'static str) -> Self {
-        Self { key, ..Self::over(&World::in_memory(3)) }
+        Self { key, ..Self::new() }
     }
 
     /// The table as a program sees it that is started anew.
-    pub(crate) fn over(world: &World) -> Self {
-        let catalog = crate::formats::catalog("memory://lake/warehouse", &world.env);
-        Self { lake: Lake::new(catalog, world.env.clone()), world: world.clone(), key: "PRIMARY KEY (id)", landed: 0 }
-    }
-
-    /// The same, where files have landed.
-    pub(crate) fn over_landed(other: &Self) -> Self {
-        Self { landed: other.landed, ..Self::over(&other.world) }
+    pub(crate) fn anew(&self) -> Self {
+        Self { lake: lake(self.format, &self.world), world: self.world.clone(), ..*self }
     }
 
     pub(crate) async fn land(&mut self, lines: &[String]) {
@@ -164,6 +166,10 @@ impl Table {
         rows.sort();
         rows
     }
+}
+
+fn lake(format: Format, world: &World) -> Lake {
+    Lake::new(format.catalog("memory://lake/warehouse", &world.env), world.env.clone())
 }
 
 /// An event whose transaction has the place `commit`, with a time in seconds that follows from the place of the event.

@@ -1,8 +1,9 @@
 //! The rules of DESIGN.md on retention and rollback, each as small histories.
 
-use crate::fold::Subject;
+use datafusion::object_store::ObjectStoreExt;
 use waterline_core::as_of::Cut;
 use waterline_core::error::ErrorKind;
+use waterline_core::format::KeepAll;
 use waterline_core::maintain::retention::{Keep, Retention};
 use waterline_core::record::{Kind, newest_lineage};
 use waterline_engine::ingest::Mode;
@@ -16,9 +17,25 @@ use waterline_testkit::faults::Phase;
 use waterline_testkit::files::read_rows;
 use waterline_testkit::histories::{History, Start};
 
+use crate::fold::Subject;
+use crate::formats::{Format, in_both_formats};
 use crate::rules::{Table, create, delete, seconds, update};
 use crate::rules_as_of::{as_logged, at, moment, refused, rows_at};
 use crate::upkeep::until_crash;
+
+in_both_formats!(
+    rule_22_a_rollback_voids_what_came_after_its_snapshot,
+    rule_22_replay_reads_the_events_of_the_void_batches_again,
+    rule_22_a_rollback_to_files_that_are_gone_changes_nothing,
+    rule_22_a_dump_that_came_after_the_snapshot_is_taken_back,
+    rule_22_a_rollback_that_dies_is_ended_by_the_next_merge_or_was_none,
+    rule_21_a_trim_keeps_what_the_policy_says,
+    rule_21_the_cut_is_clean_or_moves_to_where_it_is,
+    rule_21_nothing_is_trimmed_above_the_watermark,
+    rule_22_what_a_trim_kept_outlives_a_rollback_to_before_it,
+    rule_22_a_trim_onto_a_dump_is_not_taken_back_with_the_dump,
+    rule_21_a_trim_that_dies_anywhere_is_ended_by_the_next_merge_or_was_none,
+);
 
 async fn taken_back(table: &Table, goal: Goal, events: Events) -> Option<RolledBack> {
     roll_back(&table.lake, &Table::name(), &RollbackRequest { goal, events, action: Action::Do }).await.unwrap()
@@ -32,8 +49,8 @@ struct Spoiled {
     bad_ms: i64,
 }
 
-async fn spoiled() -> Spoiled {
-    let mut table = Table::new();
+async fn spoiled(format: Format) -> Spoiled {
+    let mut table = Table::of(format);
     table.world.clock.tick_us(1_000);
     table.load("id,a,b\n1,dumped,x\n2,dumped,x\n", moment(10)).await;
     table.take(&[update(11, 1, "good", "x")]).await;
@@ -49,9 +66,8 @@ async fn spoiled() -> Spoiled {
 const GOOD: [&str; 2] = ["1 good x", "2 dumped x"];
 const BAD: [&str; 3] = ["1 bad x", "3 bad x", "4 bad x"];
 
-#[tokio::test]
-async fn rule_22_a_rollback_voids_what_came_after_its_snapshot() {
-    let Spoiled { mut table, good_ms, bad_ms } = spoiled().await;
+async fn rule_22_a_rollback_voids_what_came_after_its_snapshot(format: Format) {
+    let Spoiled { mut table, good_ms, bad_ms } = spoiled(format).await;
     assert_eq!(rows_at(&table, as_logged(20)).await, BAD);
     let plan = RollbackRequest { goal: Goal::CommittedBy(good_ms), events: Events::Dropped, action: Action::Plan };
     let planned = roll_back(&table.lake, &Table::name(), &plan).await.unwrap().unwrap();
@@ -85,9 +101,8 @@ async fn rule_22_a_rollback_voids_what_came_after_its_snapshot() {
     assert_eq!(rows_at(&table, as_logged(14)).await, ["1 good x", "6 late x"]);
 }
 
-#[tokio::test]
-async fn rule_22_replay_reads_the_events_of_the_void_batches_again() {
-    let Spoiled { mut table, good_ms, .. } = spoiled().await;
+async fn rule_22_replay_reads_the_events_of_the_void_batches_again(format: Format) {
+    let Spoiled { mut table, good_ms, .. } = spoiled(format).await;
     taken_back(&table, Goal::CommittedBy(good_ms), Events::Replayed).await.unwrap();
     assert_eq!(table.rows().await, GOOD);
     let read = table.run().await;
@@ -107,9 +122,22 @@ async fn rule_22_replay_reads_the_events_of_the_void_batches_again() {
     assert_eq!(table.rows().await, ["1 good x", "2 dumped x", "7 on x"]);
 }
 
-#[tokio::test]
-async fn rule_22_a_dump_that_came_after_the_snapshot_is_taken_back() {
-    let mut table = Table::new();
+/// A clean-up of another writer took them.
+async fn rule_22_a_rollback_to_files_that_are_gone_changes_nothing(format: Format) {
+    let Spoiled { table, good_ms, .. } = spoiled(format).await;
+    let (mirror, before) = (table.lake.table(&Table::name()).await.unwrap(), table.mirror().await);
+    let good = before.lineage().find(|info| info.committed_at_ms <= good_ms).unwrap().version;
+    let file = mirror.data_files(&mirror.at(&before, good).await.unwrap(), &KeepAll).await.unwrap().remove(0).path;
+    let (store, path) = table.world.stores.resolve(&file).unwrap();
+    store.delete(&path).await.unwrap();
+    let request = RollbackRequest { goal: Goal::Snapshot(good), events: Events::Dropped, action: Action::Do };
+    let error = roll_back(&table.lake, &Table::name(), &request).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Corrupt && error.to_string().contains(&file), "{error}");
+    assert_eq!((table.mirror().await.version, table.log_header().await.batch.0), (before.version, 4));
+}
+
+async fn rule_22_a_dump_that_came_after_the_snapshot_is_taken_back(format: Format) {
+    let mut table = Table::of(format);
     table.world.clock.tick_us(1_000);
     table.load("id,a,b\n1,dumped,x\n", moment(10)).await;
     table.take(&[update(11, 1, "good", "x")]).await;
@@ -132,21 +160,20 @@ async fn rule_22_a_dump_that_came_after_the_snapshot_is_taken_back() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
-#[tokio::test]
-async fn rule_22_a_rollback_that_dies_is_ended_by_the_next_merge_or_was_none() {
-    let undisturbed = spoiled().await;
+async fn rule_22_a_rollback_that_dies_is_ended_by_the_next_merge_or_was_none(format: Format) {
+    let undisturbed = spoiled(format).await;
     let first = undisturbed.table.world.faults.step_count();
     taken_back(&undisturbed.table, Goal::CommittedBy(undisturbed.good_ms), Events::Dropped).await.unwrap();
     let steps = undisturbed.table.world.faults.step_count() - first;
     let (mut ended, mut was_none) = (0, 0);
     for step in (0..steps).step_by(2) {
-        let Spoiled { table, good_ms, .. } = spoiled().await;
+        let Spoiled { table, good_ms, .. } = spoiled(format).await;
         let faults = table.world.faults.clone();
         faults.set_crash(faults.step_count() + step, Phase::After);
         let request = RollbackRequest { goal: Goal::CommittedBy(good_ms), events: Events::Dropped, action: Action::Do };
         until_crash(&table.world, roll_back(&table.lake, &Table::name(), &request)).await;
         faults.restart();
-        let table = Table::over(&table.world);
+        let table = table.anew();
         let read = rows_at(&table, as_logged(20)).await;
         table.run().await;
         assert_eq!(table.rows().await, read, "step {step}");
@@ -196,8 +223,8 @@ async fn trimmed(table: &Table, retention: Retention, action: Action) -> Trimmed
 }
 
 /// A row for each hour of six days, with one row that changes all the time, complete to the end.
-async fn hourly() -> Table {
-    let mut table = Table::new();
+async fn hourly(format: Format) -> Table {
+    let mut table = Table::of(format);
     table.world.clock.set_us(seconds(6 * 24 * HOUR));
     table.world.clock.tick_us(1);
     table.load("id,a,b\n1,dumped,x\n", moment(0)).await;
@@ -214,9 +241,8 @@ fn midnight(day: u64) -> u64 {
     MIDNIGHT + day * 24 * HOUR
 }
 
-#[tokio::test]
-async fn rule_21_a_trim_keeps_what_the_policy_says() {
-    let mut table = hourly().await;
+async fn rule_21_a_trim_keeps_what_the_policy_says(format: Format) {
+    let mut table = hourly(format).await;
     let moments = [midnight(0), midnight(1) - HOUR, midnight(3), midnight(3) + 5, midnight(4), 6 * 24 * HOUR];
     let mut before = Vec::new();
     for second in moments {
@@ -278,9 +304,8 @@ async fn rows_of_changelog(table: &Table) -> Vec<i64> {
     rows.iter().map(time).collect()
 }
 
-#[tokio::test]
-async fn rule_21_the_cut_is_clean_or_moves_to_where_it_is() {
-    let mut table = Table::new();
+async fn rule_21_the_cut_is_clean_or_moves_to_where_it_is(format: Format) {
+    let mut table = Table::of(format);
     table.world.clock.set_us(seconds(6 * 24 * HOUR));
     table.load("id,a,b\n1,dumped,x\n", moment(0)).await;
     // Of the time before the cut, and in the source's order after an event of the time after it.
@@ -297,9 +322,8 @@ async fn rule_21_the_cut_is_clean_or_moves_to_where_it_is() {
     }
 }
 
-#[tokio::test]
-async fn rule_21_nothing_is_trimmed_above_the_watermark() {
-    let mut table = Table::new();
+async fn rule_21_nothing_is_trimmed_above_the_watermark(format: Format) {
+    let mut table = Table::of(format);
     table.world.clock.set_us(seconds(6 * 24 * HOUR));
     table.load("id,a,b\n1,dumped,x\n", moment(0)).await;
     table.take(&[update(10, 1, "ten", "x"), update(midnight(1), 1, "day", "x")]).await;
@@ -310,9 +334,8 @@ async fn rule_21_nothing_is_trimmed_above_the_watermark() {
     assert_eq!(table.rows().await, ["1 day x"]);
 }
 
-#[tokio::test]
-async fn rule_22_what_a_trim_kept_outlives_a_rollback_to_before_it() {
-    let mut table = short().await;
+async fn rule_22_what_a_trim_kept_outlives_a_rollback_to_before_it(format: Format) {
+    let mut table = short(format).await;
     let good = table.mirror().await.version.unwrap();
     let mut before = Vec::new();
     for second in [midnight(3), midnight(4), 6 * 24 * HOUR] {
@@ -330,9 +353,8 @@ async fn rule_22_what_a_trim_kept_outlives_a_rollback_to_before_it() {
     assert_eq!(table.rows().await, ["1 after x", "2 two x", "50 late x"]);
 }
 
-#[tokio::test]
-async fn rule_22_a_trim_onto_a_dump_is_not_taken_back_with_the_dump() {
-    let mut table = Table::new();
+async fn rule_22_a_trim_onto_a_dump_is_not_taken_back_with_the_dump(format: Format) {
+    let mut table = Table::of(format);
     table.world.clock.set_us(seconds(6 * 24 * HOUR));
     table.load("id,a,b\n1,dumped,x\n", moment(0)).await;
     table.take(&[update(HOUR, 1, "early", "x")]).await;
@@ -349,22 +371,21 @@ async fn rule_22_a_trim_onto_a_dump_is_not_taken_back_with_the_dump() {
     assert_eq!(table.rows().await, rows);
 }
 
-#[tokio::test]
-async fn rule_21_a_trim_that_dies_anywhere_is_ended_by_the_next_merge_or_was_none() {
+async fn rule_21_a_trim_that_dies_anywhere_is_ended_by_the_next_merge_or_was_none(format: Format) {
     let retention = policy(Keep::Forever);
-    let undisturbed = short().await;
+    let undisturbed = short(format).await;
     let first = undisturbed.world.faults.step_count();
     trimmed(&undisturbed, retention, Action::Do).await;
     let steps = undisturbed.world.faults.step_count() - first;
     for step in (0..steps).step_by(5) {
-        let table = short().await;
+        let table = short(format).await;
         let (now, kept) = (table.rows().await, rows_at(&table, at(midnight(4))).await);
         let faults = table.world.faults.clone();
         faults.set_crash(faults.step_count() + step, Phase::After);
         let request = TrimRequest { retention, limits: Limits::default(), action: Action::Do };
         until_crash(&table.world, trim(&table.lake, &Table::name(), &request)).await;
         faults.restart();
-        let mut table = Table::over_landed(&table);
+        let mut table = table.anew();
         assert_eq!(rows_at(&table, at(midnight(4))).await, kept, "step {step}");
         table.take(&[create(midnight(4) - 5, 50, "late", "x")]).await;
         assert_eq!(table.rows().await.len(), now.len() + 1, "step {step}");
@@ -375,8 +396,8 @@ async fn rule_21_a_trim_that_dies_anywhere_is_ended_by_the_next_merge_or_was_non
 }
 
 /// A few events around the cut.
-async fn short() -> Table {
-    let mut table = Table::new();
+async fn short(format: Format) -> Table {
+    let mut table = Table::of(format);
     table.world.clock.set_us(seconds(6 * 24 * HOUR));
     table.load("id,a,b\n1,dumped,x\n", moment(0)).await;
     table.take(&[update(HOUR, 1, "early", "x"), create(midnight(2), 2, "two", "x"), update(midnight(4), 1, "after", "x")]).await;

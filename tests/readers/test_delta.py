@@ -109,17 +109,69 @@ def test_a_copied_moment_is_read_by_all(reader, delta_lake, copies):
         assert_same(rows_of(delta_lake, table, "--snapshot", "copied"), tpcc.TABLES[table].dump(2), tpcc.TABLES[table].keys)
 
 
-def test_merges_beside_optimize_lose_no_row_and_double_none(tmp_path):
-    """OPTIMIZE of delta-rs rewrites the very files that the merges delete rows from."""
-    lake = Lake(tmp_path)
+def dumped_customers(folder: Path) -> Lake:
+    """A lake with the first dump of one table."""
+    lake = Lake(folder)
     lake.run("init", ".")
-    with (tmp_path / "waterline.toml").open("a") as file:
+    with (folder / "waterline.toml").open("a") as file:
         file.write(
             f'[sources.pg]\npath = "{tpcc.FIXTURE}/events/pg.{{table}}/"\nformat = "debezium-json"\ntables = ["tpcc.customer"]\n'
             f'schema = {{ ddl = "{tpcc.DDL}" }}\ntable_format = "delta"\n'
         )
     dump = str(tpcc.dump_path("customer", 0))
     lake.run("load", "tpcc.customer", dump, "--null", "\\N", "--ddl", str(tpcc.DDL), "--at", tpcc.MOMENTS[0])
+    return lake
+
+
+NOTHING_STAYS = ("--older-than", "0s", "--force")
+
+
+def test_engines_read_the_same_after_each_step_of_upkeep(tmp_path):
+    lake = dumped_customers(tmp_path)
+    lake.run("run", "--batch-rows", "400")
+    engines = [DELTA_ENGINES[name]() for name in ("delta-rs", "duckdb", "polars")]
+    customer, key = folder(lake, "customer"), tpcc.TABLES["customer"].keys
+
+    def agree(wanted: list[dict]):
+        assert_same(rows_of(lake, "customer"), wanted, key)
+        events = lake.query("select _domain, _sequence, _batch, c_id from tpcc.customer__changelog")
+        for engine in engines:
+            assert_same(declared(engine.read(customer)), wanted, key)
+            found = engine.read(folder(lake, "customer__changelog")).select(["_domain", "_sequence", "_batch", "c_id"])
+            assert_same(plain(found), events, ("_domain", "_sequence", "_batch"))
+
+    newest = tpcc.TABLES["customer"].dump(5)
+    older = lake.snapshots("customer")[2]["snapshot_id"]
+    then = rows_of(lake, "customer", "--snapshot", str(older))
+    assert then != newest
+    lake.run("compact", "tpcc.customer")
+    agree(newest)
+    lake.run("rollback", "tpcc.customer", "--snapshot", str(older), "--replay")
+    agree(then)
+    assert DeltaTable(customer).history(1)[0]["operation"] == "RESTORE"
+    lake.run("run")
+    agree(newest)
+    lake.run("expire", "tpcc.customer", "--retain-last", "2", *NOTHING_STAYS)
+    agree(newest)
+    log = sorted(path.name for path in (customer / "_delta_log").glob("*.json"))
+    assert log[0] > f"{older:020}.json", "the log begins later"
+    lake.run("vacuum", "tpcc.customer", *NOTHING_STAYS)
+    agree(newest)
+    kept = [snapshot["snapshot_id"] for snapshot in lake.snapshots("customer")]
+    for version in (version for version in kept if f"{version:020}.json" in log):
+        for engine in engines:
+            wanted = rows_of(lake, "customer", "--snapshot", str(version))
+            assert_same(declared(engine.read(customer, version)), wanted, key)
+    (clone,) = [path for path in (customer / "_waterline").iterdir() if path.is_dir() and path.name[:1].isdigit()]
+    first = tpcc.TABLES["customer"].dump(0)
+    assert_same(declared(engines[0].read(clone)), first, key)
+    assert_same(rows_of(lake, "customer", "--as-of", tpcc.MOMENTS[0]), first, key)
+    assert json.loads(lake.run("check", "tpcc.customer", "--deep", "--output", "json")) == []
+
+
+def test_merges_beside_optimize_lose_no_row_and_double_none(tmp_path):
+    """OPTIMIZE of delta-rs rewrites the very files that the merges delete rows from."""
+    lake = dumped_customers(tmp_path)
     merges = subprocess.Popen([WATERLINE, "run", "--batch-rows", "200"], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     optimized = 0
     while merges.poll() is None:
@@ -187,4 +239,42 @@ def test_a_table_of_delta_rs_is_read_and_taken_over(tmp_path):
         assert_same(in_types(lake.query(f"select * from shop.orders where {where}")), wanted, ("id",))
     lake.run("load", "shop.orders", "--adopt", "--at", "2025-11-12T00:00:00Z")
     write_deltalake(table, foreign_rows(range(70, 80)), mode="append")
+    assert_same(in_types(lake.query("select * from shop.orders")), theirs(), ("id",))
+
+
+def test_a_table_of_delta_rs_is_kept_up(tmp_path):
+    """Its partitions have names of every kind, and what is hidden or not known is left alone."""
+    lake = Lake(tmp_path)
+    lake.run("init", ".")
+    table = tmp_path / "warehouse" / "shop" / "orders"
+    for first in range(0, 48, 8):
+        write_deltalake(table, foreign_rows(range(first, first + 8)), partition_by=["region"], mode="append")
+    DeltaTable(table).delete("id = 7 or region = 'a+b&c#d' and id > 40")
+
+    def theirs() -> list[dict]:
+        found = QueryBuilder().register("found", DeltaTable(table)).execute("select * from found")
+        return plain(pa.table(found.read_all()))
+
+    wanted = theirs()
+    files = {path for path in table.rglob("*.parquet")}
+    assert json.loads(lake.run("check", "shop.orders", "--deep", "--output", "json")) == []
+    lake.run("compact", "shop.orders", "--min-input-files", "2")
+    assert_same(theirs(), wanted, ("id",))
+    lake.run("expire", "shop.orders", "--retain-last", "1", *NOTHING_STAYS)
+    assert_same(theirs(), wanted, ("id",))
+    assert files - set(table.rglob("*.parquet")), "what was deleted from is gone"
+    assert not (table / "_delta_log" / f"{0:020}.json").exists()
+    (partition,) = (path for path in table.iterdir() if path.name.startswith("region=s"))
+    garbage = [partition / "dead.parquet", table / "dead.parquet"]
+    hidden = [table / "_theirs" / "x.parquet", table / ".x", table / "_delta_log" / "_x" / "y.json"]
+    for path in garbage + hidden:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    lake.run("vacuum", "shop.orders", *NOTHING_STAYS)
+    assert [path.exists() for path in garbage + hidden] == [False] * len(garbage) + [True] * len(hidden)
+    assert_same(theirs(), wanted, ("id",))
+    write_deltalake(table, foreign_rows(range(48, 56)), mode="append")
+    DeltaTable(table).optimize.compact()
+    DeltaTable(table).create_checkpoint()
+    assert_same(theirs(), wanted + plain(foreign_rows(range(48, 56))), ("id",))
     assert_same(in_types(lake.query("select * from shop.orders")), theirs(), ("id",))

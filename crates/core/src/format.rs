@@ -107,11 +107,6 @@ pub trait TableFormat: Send + Sync + Debug {
     /// Creates, moves or removes a tag without a new snapshot.
     async fn set_tag(&self, base: &TableState, tag: &str, version: Option<VersionId>) -> Result<CommitOutcome>;
 
-    /// Fails where the format cannot do all that the upkeep of a table needs: it is asked before anything is done.
-    fn ensure_upkeep(&self) -> Result<()> {
-        Ok(())
-    }
-
     /// How long branches and tags want to be kept, where that is said of them; those that are to stay for ever may be absent.
     fn ref_retention(&self, _: &TableState) -> Result<BTreeMap<String, RefRetention>> {
         Ok(BTreeMap::new())
@@ -121,8 +116,8 @@ pub trait TableFormat: Send + Sync + Debug {
     /// tag is at one of them.
     async fn expire(&self, base: &TableState, expiry: &Expiry) -> Result<CommitOutcome>;
 
-    /// The files without which the table or one of these versions of it could not be read. Fails when any metadata on the way
-    /// cannot be read: what a list of files lacks would be deleted.
+    /// The files that the table needs when it has these versions alone, as after an expiry of all others. Fails when any metadata on
+    /// the way cannot be read: what a list of files lacks would be deleted.
     async fn reachable(&self, state: &TableState, versions: &HashSet<VersionId>) -> Result<StoredFiles>;
 }
 

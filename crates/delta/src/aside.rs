@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use waterline_core::error::Result;
-use waterline_core::format::{COMMIT_ID, COPY, Commit, VersionId};
+use waterline_core::format::{COMMIT_ID, COPY, Commit, Target, VersionId};
 use waterline_env::files::NewFile;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -29,8 +29,12 @@ impl DeltaTable {
         }
     }
 
+    pub(crate) fn log_of(&self, aside: &Aside) -> Log {
+        Log { root: format!("{}/{}", self.log.root, aside.folder), files: self.log.files.clone() }
+    }
+
     async fn aside_snapshot(&self, aside: &Aside) -> Result<Arc<Snapshot>> {
-        let log = Log { root: format!("{}/{}", self.log.root, aside.folder), files: self.log.files.clone() };
+        let log = self.log_of(aside);
         if let Some(known) = self.snapshots.get(&log.root) {
             return Ok(known);
         }
@@ -52,25 +56,14 @@ impl DeltaTable {
     ) -> Result<StagedAside> {
         let Changes { actions, mut files } = commit::stage(&self.log.files, &rows, commit, at_ms, self.env.ids.uuid()).await?;
         let whole = rows.next(rows.version, &actions)?;
-        let bits = xxh3_64(commit.commit_id.as_bytes());
-        let folder = copied_into(&rows.root, commit).unwrap_or_else(|| format!("{FOLDER}/{version:020}-{bits:016x}"));
         let mut done = done(commit);
         done.summary.extend(totals::summary(&rows, &whole, &actions, None)?);
-        let info = commit_info(name_of(commit.operation), at_ms, Some(&done))?;
-        let mut clone = vec![
-            Action { commit_info: Some(info), ..Action::default() },
-            whole.protocol.as_ref().clone().into(),
-            whole.table.raw.clone().into(),
-        ];
-        for file in whole.files.values() {
-            clone.push(commit::named_aside(&rows.root, &folder, file).into());
-        }
-        history::stamp(&mut clone, at_ms, &whole.protocol, &whole.table.raw);
-        let root = format!("{}/{folder}", rows.root);
-        let log = Log { root: root.clone(), files: self.log.files.clone() };
-        files.push(NewFile { location: log.commit_location(0), bytes: log::write_actions(&clone)?.into() });
-        let snapshot = Arc::new(Snapshot::first(&root, 0, &clone)?);
+        let folder = copied_into(&rows.root, commit).unwrap_or_else(|| folder_of(version, &commit.commit_id));
         let aside = Aside { version, parent: parent.map(|parent| parent.0), committed_at_ms: at_ms, folder, done };
+        let clone = shallow_clone(&whole, &aside)?;
+        let log = self.log_of(&aside);
+        files.push(NewFile { location: log.commit_location(0), bytes: log::write_actions(&clone)?.into() });
+        let snapshot = Arc::new(Snapshot::first(&log.root, 0, &clone)?);
         Ok(StagedAside { aside, snapshot, files })
     }
 }
@@ -88,9 +81,31 @@ pub(crate) struct StagedAside {
     pub(crate) files: Vec<NewFile>,
 }
 
+/// A folder that no other attempt has, where `seed` tells them apart.
+pub(crate) fn folder_of(version: i64, seed: &str) -> String {
+    format!("{FOLDER}/{version:020}-{:016x}", xxh3_64(seed.as_bytes()))
+}
+
+/// The one commit of a snapshot's own table.
+pub(crate) fn shallow_clone(snapshot: &Snapshot, aside: &Aside) -> Result<Vec<Action>> {
+    let info = commit_info(name_of(aside.done.operation), aside.committed_at_ms, Some(&aside.done))?;
+    let mut actions = vec![
+        Action { commit_info: Some(info), ..Action::default() },
+        snapshot.protocol.as_ref().clone().into(),
+        snapshot.table.raw.clone().into(),
+    ];
+    actions.extend(snapshot.files.values().map(|file| Action::from(commit::named_aside(&snapshot.root, &aside.folder, file))));
+    history::stamp(&mut actions, aside.committed_at_ms, &snapshot.protocol, &snapshot.table.raw);
+    Ok(actions)
+}
+
 /// What the history says of a commit.
 pub(crate) fn done(commit: &Commit) -> Done {
     let mut summary = commit.summary.clone();
     summary.insert(COMMIT_ID.into(), commit.commit_id.clone());
-    Done { operation: commit.operation, summary }
+    let goes_on_from = match commit.target {
+        Target::Rollback { to } => Some(to.0),
+        Target::Main | Target::Aside { .. } => None,
+    };
+    Done { operation: commit.operation, summary, goes_on_from }
 }

@@ -19,6 +19,7 @@ use waterline_core::error::{Error, Result};
 use waterline_env::files::NewFile;
 
 use crate::actions::Action;
+use crate::interval::interval_ms;
 use crate::log::{Log, parse_actions, version_of};
 use crate::snapshot::Snapshot;
 
@@ -56,13 +57,21 @@ pub(crate) fn complete<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<i64
 /// All actions of a checkpoint, those of its sidecars too.
 pub(crate) async fn read(log: &Log, names: &[String]) -> Result<Vec<Action>> {
     let mut actions = read_files(log, names.iter().map(|name| log.location(name)).collect()).await?;
+    actions.extend(read_files(log, sidecars_of(log, &actions)?).await?);
+    Ok(actions)
+}
+
+/// The locations of a checkpoint's sidecars.
+pub(crate) async fn sidecars(log: &Log, names: &[String]) -> Result<Vec<String>> {
+    sidecars_of(log, &read_files(log, names.iter().map(|name| log.location(name)).collect()).await?)
+}
+
+fn sidecars_of(log: &Log, actions: &[Action]) -> Result<Vec<String>> {
     let sidecars = actions.iter().filter_map(|action| action.sidecar.as_ref()).map(|sidecar| match sidecar.path.contains('/') {
         true => crate::paths::absolute(&log.root, &sidecar.path),
         false => Ok(log.location(&format!("_sidecars/{}", sidecar.path))),
     });
-    let sidecars: Vec<String> = sidecars.collect::<Result<_>>()?;
-    actions.extend(read_files(log, sidecars).await?);
-    Ok(actions)
+    sidecars.collect()
 }
 
 async fn read_files(log: &Log, locations: Vec<String>) -> Result<Vec<Action>> {
@@ -138,20 +147,14 @@ pub(crate) fn actions_of(snapshot: &Snapshot, now_ms: i64) -> Vec<Action> {
     actions
 }
 
-/// `interval 1 week`, `interval 30 days`. Anything that is not understood keeps a week.
+/// A week, unless the table says otherwise in a way that is understood.
 fn retention_ms(snapshot: &Snapshot) -> i64 {
-    let text = snapshot.table.raw.configuration.get(RETENTION).and_then(Option::as_deref).unwrap_or_default().to_lowercase();
-    let words: Vec<&str> = text.split_whitespace().filter(|word| *word != "interval").collect();
-    let [count, unit] = words[..] else { return WEEK_MS };
-    let unit_ms = match unit.trim_end_matches('s') {
-        "week" => WEEK_MS,
-        "day" => WEEK_MS / 7,
-        "hour" => 3_600_000,
-        "minute" => 60_000,
-        "second" => 1_000,
-        _ => return WEEK_MS,
-    };
-    count.parse::<i64>().ok().and_then(|count| count.checked_mul(unit_ms)).unwrap_or(WEEK_MS)
+    own_retention_ms(snapshot).unwrap_or(WEEK_MS)
+}
+
+/// How long files stay that left, where the table says it.
+pub(crate) fn own_retention_ms(snapshot: &Snapshot) -> Option<i64> {
+    interval_ms(snapshot.table.raw.configuration.get(RETENTION)?.as_deref()?)
 }
 
 #[derive(Serialize)]
@@ -163,13 +166,23 @@ struct LastCheckpoint {
     num_of_add_files: usize,
 }
 
-/// Writes a checkpoint of the snapshot, and names it as the newest one.
-pub(crate) async fn save(log: &Log, snapshot: &Snapshot, now_ms: i64) -> Result<()> {
+/// Whether a checkpoint is the newest one, which readers look for first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Newest,
+    BelowOthers,
+}
+
+/// Writes a checkpoint of the snapshot.
+pub(crate) async fn save(log: &Log, snapshot: &Snapshot, now_ms: i64, place: Place) -> Result<()> {
     let (bytes, size) = write(snapshot, now_ms)?;
     let version = snapshot.version;
     let last = LastCheckpoint { version, size, size_in_bytes: bytes.len(), num_of_add_files: snapshot.files.len() };
     let last = serde_json::to_vec(&last).map_err(|e| Error::internal("a checkpoint cannot be named").caused_by(e))?;
     log.files.write(&NewFile { location: log.location(&format!("{version:020}.checkpoint.parquet")), bytes: bytes.into() }).await?;
+    if place == Place::BelowOthers {
+        return Ok(());
+    }
     log.files.write(&NewFile { location: log.location("_last_checkpoint"), bytes: last.into() }).await
 }
 

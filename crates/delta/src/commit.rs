@@ -32,7 +32,7 @@ pub(crate) struct Changes {
 pub(crate) async fn stage(files: &Files, parent: &Snapshot, commit: &Commit, at_ms: i64, id: Uuid) -> Result<Changes> {
     let staging = Staging { files, parent, changes_rows: commit.operation != Operation::Replace, at_ms };
     let leaving = staging.leaving(&commit.remove)?;
-    let deleted = staging.deleted(&commit.delete_rows, &leaving).await?;
+    let deleted = staging.deleted(commit, &leaving).await?;
     let mut actions: Vec<Action> = leaving.iter().map(|file| staging.removal(file)).collect();
     let mut vectors = VectorFile::new(id);
     for deleted in &deleted {
@@ -41,10 +41,13 @@ pub(crate) async fn stage(files: &Files, parent: &Snapshot, commit: &Commit, at_
             actions.push(staging.with_vector(deleted, vectors.add(&deleted.rows)?)?.into());
         }
     }
-    staging.ensure_allowed(&actions)?;
     for file in &commit.add {
-        actions.push(staging.added(file)?.into());
+        match commit.delete_rows.get(&file.path) {
+            None => actions.push(staging.added(file)?.into()),
+            Some(rows) => actions.extend(staging.added_in_part(file, rows, &mut vectors)?.map(Action::from)),
+        }
     }
+    ensure_allowed(parent, staging.changes_rows, &actions)?;
     Ok(Changes { actions, files: vectors.finish(&parent.root).into_iter().collect() })
 }
 
@@ -76,10 +79,11 @@ impl Staging<'_> {
     }
 
     /// Files that lose rows and stay.
-    async fn deleted(&self, rows: &BTreeMap<String, RoaringTreemap>, leaving: &[Arc<LiveFile>]) -> Result<Vec<Deleted>> {
+    async fn deleted(&self, commit: &Commit, leaving: &[Arc<LiveFile>]) -> Result<Vec<Deleted>> {
         let leaving: HashSet<&str> = leaving.iter().map(|file| file.path.as_str()).collect();
+        let coming: HashSet<&str> = commit.add.iter().map(|file| file.path.as_str()).collect();
         let mut merges = Vec::new();
-        for (path, rows) in rows {
+        for (path, rows) in commit.delete_rows.iter().filter(|(path, _)| !coming.contains(path.as_str())) {
             let file = self.live(path)?;
             if !leaving.contains(file.path.as_str()) {
                 merges.push(self.merge(file, rows));
@@ -92,9 +96,7 @@ impl Staging<'_> {
     /// Adds to `rows` what is deleted already. `None` when all of them are.
     async fn merge(&self, file: &Arc<LiveFile>, rows: &RoaringTreemap) -> Result<Option<Deleted>> {
         let record_count = record_count(self.files, file).await?;
-        if rows.max().is_some_and(|last| last >= record_count) {
-            return Err(Error::internal("a commit deletes a row that its data file does not have").with("file", &file.path));
-        }
+        ensure_rows(rows, record_count, &file.path)?;
         let before = match &file.add.deletion_vector {
             None => RoaringTreemap::new(),
             Some(vector) => vector::read(self.files, &self.parent.root, vector).await?,
@@ -121,6 +123,21 @@ impl Staging<'_> {
         })
     }
 
+    /// A new file of which rows are deleted already; none where all of them are.
+    fn added_in_part(&self, file: &NewDataFile, rows: &RoaringTreemap, vectors: &mut VectorFile) -> Result<Option<Add>> {
+        ensure_rows(rows, file.record_count, &file.path)?;
+        let added = self.added(file)?;
+        Ok(match rows.len() {
+            0 => Some(added),
+            all if all == file.record_count => None,
+            _ => Some(Add {
+                stats: added.stats.as_deref().map(statistics::loosened).transpose()?,
+                deletion_vector: Some(vectors.add(rows)?),
+                ..added
+            }),
+        })
+    }
+
     fn added(&self, file: &NewDataFile) -> Result<Add> {
         let table = &self.parent.table;
         if file.partition.len() != table.partitions.len() {
@@ -143,21 +160,30 @@ impl Staging<'_> {
             ..Add::default()
         })
     }
+}
 
-    /// Fails where the table does not allow what the commit takes away.
-    fn ensure_allowed(&self, actions: &[Action]) -> Result<()> {
-        let configuration = &self.parent.table.raw.configuration;
-        let takes_away = self.changes_rows && actions.iter().any(|action| action.remove.is_some());
-        if takes_away && features::is_set(configuration, "delta.appendOnly") {
-            return Err(Error::unsupported("rows of the table cannot change; nothing was written").with("property", "delta.appendOnly"));
+fn ensure_rows(rows: &RoaringTreemap, record_count: u64, path: &str) -> Result<()> {
+    match rows.max() {
+        Some(last) if last >= record_count => {
+            Err(Error::internal("a commit deletes a row that its data file does not have").with("file", path))
         }
-        let has_vectors = actions.iter().filter_map(|action| action.add.as_ref()).any(|add| add.deletion_vector.is_some());
-        if has_vectors && !features::has_deletion_vectors(&self.parent.protocol, configuration) {
-            return Err(Error::unsupported("rows of the table can be deleted by rewriting files only; nothing was written")
-                .with("property", "delta.enableDeletionVectors"));
-        }
-        Ok(())
+        _ => Ok(()),
     }
+}
+
+/// Fails where the table does not allow what a commit takes away.
+pub(crate) fn ensure_allowed(parent: &Snapshot, changes_rows: bool, actions: &[Action]) -> Result<()> {
+    let configuration = &parent.table.raw.configuration;
+    let takes_away = changes_rows && actions.iter().any(|action| action.remove.is_some());
+    if takes_away && features::is_set(configuration, "delta.appendOnly") {
+        return Err(Error::unsupported("rows of the table cannot change; nothing was written").with("property", "delta.appendOnly"));
+    }
+    let has_vectors = actions.iter().filter_map(|action| action.add.as_ref()).any(|add| add.deletion_vector.is_some());
+    if has_vectors && !features::has_deletion_vectors(&parent.protocol, configuration) {
+        return Err(Error::unsupported("rows of the table can be deleted by rewriting files only; nothing was written")
+            .with("property", "delta.enableDeletionVectors"));
+    }
+    Ok(())
 }
 
 /// The same file in the log of a snapshot aside, which is in a `folder` of the table at `root`.

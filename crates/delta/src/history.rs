@@ -13,6 +13,7 @@ use crate::log::LogCommit;
 
 /// Key of a commit's info under which we say what the seam knows of it.
 const OURS: &str = "waterline";
+const RESTORE: &str = "RESTORE";
 
 /// One commit of the log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub(crate) struct Event {
 pub(crate) struct Done {
     pub(crate) operation: Operation,
     pub(crate) summary: BTreeMap<String, String>,
+    /// The older snapshot that a rollback went to; `None` where the parent is the one before in the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) goes_on_from: Option<i64>,
 }
 
 impl Event {
@@ -67,17 +71,20 @@ impl Done {
             (false, false) => Operation::Overwrite,
         };
         let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        Some(Self { operation, summary: info.iter().map(|(key, value)| (key.clone(), text(value))).collect() })
+        let summary = info.iter().map(|(key, value)| (key.clone(), text(value))).collect();
+        Some(Self { operation, summary, goes_on_from: None })
     }
 }
 
-/// The info of a commit of ours. Without `done` it is no snapshot.
+/// The info of a commit of ours. Without `done` it is no snapshot; one that goes back is what others call a restore.
 pub(crate) fn commit_info(name: &str, at_ms: i64, done: Option<&Done>) -> Result<Map<String, Json>> {
     let ours = serde_json::to_value(done).map_err(|e| Error::internal("a commit's info cannot be written").caused_by(e))?;
+    let restored = done.and_then(|done| done.goes_on_from);
+    let parameters = restored.map(|version| ("version".to_owned(), Json::from(version)));
     Ok(Map::from_iter([
         ("timestamp".to_owned(), Json::from(at_ms)),
-        ("operation".to_owned(), Json::from(name)),
-        ("operationParameters".to_owned(), Json::Object(Map::new())),
+        ("operation".to_owned(), Json::from(restored.map_or(name, |_| RESTORE))),
+        ("operationParameters".to_owned(), Json::Object(parameters.into_iter().collect())),
         ("isBlindAppend".to_owned(), Json::from(false)),
         ("engineInfo".to_owned(), Json::from(concat!("waterline/", env!("CARGO_PKG_VERSION")))),
         (OURS.to_owned(), ours),

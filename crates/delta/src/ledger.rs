@@ -30,6 +30,16 @@ pub(crate) struct Ledger {
     pub(crate) asides: Vec<Aside>,
     /// The snapshot that wrote the ledger, for when its commit is cleaned up.
     pub(crate) newest: Option<Done>,
+    /// `None` while nothing of the main branch has expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) begin: Option<Begin>,
+}
+
+/// The oldest snapshot of the main branch that is left. Versions of the log before it do not count any more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Begin {
+    pub(crate) version: i64,
+    pub(crate) parent: Option<i64>,
 }
 
 /// A snapshot that only tags name. It is a Delta table of its own in a folder under [`FOLDER`], with one version.
@@ -53,7 +63,7 @@ pub(crate) fn transaction(number: i64, at_ms: i64) -> Transaction {
     Transaction { app_id: APPLICATION.into(), version: number, last_updated: Some(at_ms) }
 }
 
-fn location(root: &str, number: i64) -> String {
+pub(crate) fn location(root: &str, number: i64) -> String {
     format!("{root}/{FOLDER}/{number:020}.json")
 }
 

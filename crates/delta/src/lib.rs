@@ -10,7 +10,8 @@
 //! | `features` | what is read and written; everything else is refused by name |
 //! | `vector`, `z85`, `paths` | deletion vectors, and how the log names files |
 //! | `ledger` | properties, tags and snapshots aside, which Delta has no place for |
-//! | `commit`, `totals`, `aside`, `settle`, `evolve` | new versions, submitted and settled |
+//! | `commit`, `totals`, `aside`, `rollback`, `settle`, `evolve` | new versions, submitted and settled |
+//! | `expire`, `reach` | versions that are forgotten, and the files that are needed |
 //! | `catalog`, `create`, `table` | tables by folder, and the two traits |
 
 mod actions;
@@ -20,14 +21,18 @@ mod checkpoint;
 mod commit;
 mod create;
 mod evolve;
+mod expire;
 mod features;
 mod history;
+mod interval;
 mod ledger;
 mod log;
 mod partition;
 mod past;
 mod paths;
+mod reach;
 mod replay;
+mod rollback;
 mod rules;
 mod scan;
 mod schema;

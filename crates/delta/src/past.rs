@@ -11,7 +11,7 @@ use waterline_env::files::NewFile;
 
 use crate::history::Event;
 use crate::ledger;
-use crate::log::{Log, LogCommit};
+use crate::log::{Log, LogCommit, version_of};
 
 /// Commits in a file: as many as begin with a multiple of it.
 const SPAN: i64 = 50;
@@ -82,6 +82,14 @@ pub(crate) async fn keep(log: &Log, events: &[Event]) -> Result<()> {
         log.files.write(&NewFile { location: location(log, span), bytes: bytes.into() }).await?;
     }
     Ok(())
+}
+
+/// The files that say something of commits from `begin` on.
+pub(crate) async fn files(log: &Log, begin: i64) -> Result<Vec<String>> {
+    let there = log.files.list(&format!("{}/{}/{FOLDER}", log.root, ledger::FOLDER)).await?.files;
+    let first = |name: &String| version_of(name.strip_suffix(".json")?);
+    let spans = there.iter().filter_map(first).map(|first| first.div_euclid(SPAN)).filter(|span| last_of(*span) >= begin);
+    Ok(spans.map(|span| location(log, span)).collect())
 }
 
 fn last_of(span: i64) -> i64 {

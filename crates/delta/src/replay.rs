@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use waterline_core::error::{Error, Result};
+use waterline_core::error::{Error, ErrorKind, Result};
 
 use crate::history::Event;
 use crate::log::{Listing, Log, LogCommit, Newer};
@@ -25,10 +25,18 @@ impl Replayed {
         }
     }
 
-    /// As far as a listing shows it.
+    /// As far as a listing shows it. A log that is cleaned up meanwhile is listed again.
     async fn listed(log: &Log) -> Result<Option<Self>> {
-        let listing = log.list(0).await?;
+        match Self::listed_once(log).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => Self::listed_once(log).await,
+            read => read,
+        }
+    }
+
+    async fn listed_once(log: &Log) -> Result<Option<Self>> {
+        let mut listing = log.list(0).await?;
         let Some(newest) = listing.newest() else { return Ok(None) };
+        listing.commits = listing.commits.split_off(&listing.oldest());
         let from = listing.checkpoints.keys().next_back().map_or(0, |checkpoint| checkpoint + 1);
         let commits = log.read_all(listing.commits.range(from..).map(|(version, at_ms)| (*version, *at_ms)), from).await?;
         let snapshot = snapshot(log, &listing, newest, &commits).await?;
@@ -52,7 +60,7 @@ impl Replayed {
         }
         let mut snapshot = self.snapshot.as_ref().clone();
         for commit in commits {
-            snapshot = snapshot.next(commit.version, &commit.actions).map_err(|e| e.with("version", commit.version))?;
+            snapshot.apply(commit.version, &commit.actions).map_err(|e| e.with("version", commit.version))?;
         }
         let mut events = self.events.as_ref().clone();
         commits.iter().for_each(|commit| past::push(&mut events, commit));
@@ -73,6 +81,12 @@ impl Listing {
     /// The newest version that the log holds.
     pub(crate) fn newest(&self) -> Option<i64> {
         self.commits.keys().chain(self.checkpoints.keys()).max().copied()
+    }
+
+    /// The oldest version that can be made of what is there: commits below are what a clean-up left.
+    fn oldest(&self) -> i64 {
+        let first = if self.commits.contains_key(&0) { None } else { self.checkpoints.keys().next().copied() };
+        first.unwrap_or(0)
     }
 }
 
@@ -99,10 +113,10 @@ async fn snapshot(log: &Log, listing: &Listing, version: i64, commits: &[LogComm
     for at in from..=version {
         let commit = following.next().filter(|commit| commit.version == at).ok_or_else(|| missing(at))?;
         let at_version = |e: Error| e.with("version", at);
-        replayed = Some(match replayed {
-            Some(snapshot) => snapshot.next(at, &commit.actions).map_err(at_version)?,
-            None => Snapshot::first(&log.root, at, &commit.actions).map_err(at_version)?,
-        });
+        match &mut replayed {
+            Some(snapshot) => snapshot.apply(at, &commit.actions).map_err(at_version)?,
+            None => replayed = Some(Snapshot::first(&log.root, at, &commit.actions).map_err(at_version)?),
+        }
     }
     replayed.ok_or_else(|| missing(version))
 }

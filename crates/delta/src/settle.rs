@@ -7,7 +7,7 @@
 use std::sync::{Arc, PoisonError};
 
 use waterline_core::error::{Error, ErrorKind, Result};
-use waterline_core::format::{COMMIT_ID, Commit, CommitOutcome, TableState, Target, VersionId};
+use waterline_core::format::{COMMIT_ID, Commit, CommitOutcome, Operation, TableState, Target, VersionId};
 use waterline_env::attempts::{ATTEMPTS, pause};
 use waterline_env::files::{Created, NewFile, store_failed};
 
@@ -118,9 +118,11 @@ impl DeltaTable {
         let mut actions = Vec::new();
         let mut aside = None;
         match commit.target {
-            Target::Main => {
-                let Changes { actions: changed, files } =
-                    commit::stage(&self.log.files, snapshot, commit, at_ms, self.env.ids.uuid()).await?;
+            Target::Main | Target::Rollback { .. } => {
+                let Changes { actions: changed, files } = match commit.target {
+                    Target::Rollback { to } => self.stage_rollback(head, to, commit, at_ms).await?,
+                    _ => commit::stage(&self.log.files, snapshot, commit, at_ms, self.env.ids.uuid()).await?,
+                };
                 self.log.files.write_all(&files).await?;
                 let after = snapshot.next(version, &changed)?;
                 done.summary.extend(totals::summary(snapshot, &after, &changed, head.newest().map(|parent| &parent.summary))?);
@@ -136,7 +138,6 @@ impl DeltaTable {
                 ledger.asides.push(staged.aside);
                 aside = Some((VersionId(version), staged.snapshot));
             }
-            Target::Rollback { .. } => return Err(self.no_upkeep()),
         }
         ledger.properties.extend(commit.properties.clone());
         ledger.tags.extend(commit.tags.iter().map(|tag| (tag.clone(), version)));
@@ -145,7 +146,7 @@ impl DeltaTable {
     }
 
     /// The files that a snapshot aside starts from, under the newest schema.
-    async fn rows_under(&self, head: &Head, parent: Option<VersionId>) -> Result<Snapshot> {
+    pub(crate) async fn rows_under(&self, head: &Head, parent: Option<VersionId>) -> Result<Snapshot> {
         let mut rows = head.log.snapshot.as_ref().clone();
         rows.files.clear();
         if let Some(version) = parent {
@@ -250,17 +251,36 @@ impl DeltaTable {
 
     /// A checkpoint that fails leaves the commit as it is: readers find the version without it.
     async fn checkpoint_if_due(&self, head: &Head) {
-        let snapshot = &head.log.snapshot;
-        if !snapshot.wants_checkpoint() {
-            return;
-        }
-        let saved = match checkpoint::save(&self.log, snapshot, self.env.clock.now_ms()).await {
-            Ok(()) => past::keep(&self.log, &head.log.events).await,
-            failed => failed,
+        let saved = match self.is_checkpoint_due(head).await {
+            Ok(false) => return,
+            Ok(true) => self.save_checkpoint(head).await,
+            Err(error) => Err(error),
         };
         if let Err(error) = saved {
             tracing::warn!(%error, table = %self.log.root, "a checkpoint could not be written; a later commit tries again");
         }
+    }
+
+    async fn save_checkpoint(&self, head: &Head) -> Result<()> {
+        checkpoint::save(&self.log, &head.log.snapshot, self.env.clock.now_ms(), checkpoint::Place::Newest).await?;
+        past::keep(&self.log, &head.log.events).await
+    }
+
+    /// At intervals; and a compaction makes up for those of other writers.
+    async fn is_checkpoint_due(&self, head: &Head) -> Result<bool> {
+        let is_compaction = head.newest().is_some_and(|info| info.version.0 == head.version() && info.operation == Operation::Replace);
+        Ok(head.log.snapshot.wants_checkpoint()
+            || is_compaction && self.commits_since_checkpoint(head).await? >= DEFAULT_CHECKPOINT_INTERVAL as usize)
+    }
+
+    /// Commits that every reader of the newest version has to read; none where only other writers make checkpoints.
+    pub(crate) async fn commits_since_checkpoint(&self, head: &Head) -> Result<usize> {
+        if head.log.snapshot.protocol.supports(features::V2_CHECKPOINT) {
+            return Ok(0);
+        }
+        let listing = self.log.list(0).await?;
+        let newest = listing.checkpoints.keys().next_back().map_or(0, |version| version + 1);
+        Ok(listing.commits.range(newest..).count())
     }
 }
 

@@ -108,7 +108,8 @@ impl LiveFile {
     }
 }
 
-fn vector_id(vector: Option<&crate::actions::DeletionVector>) -> Option<String> {
+/// Of two states of one file that are the same, it is the same.
+pub(crate) fn vector_id(vector: Option<&crate::actions::DeletionVector>) -> Option<String> {
     vector.map(crate::actions::DeletionVector::unique_id)
 }
 
@@ -120,11 +121,17 @@ impl Snapshot {
     /// The snapshot of the next version. Of one commit removals count before additions: a file whose deletion vector is
     /// replaced has both.
     pub(crate) fn next(&self, version: i64, actions: &[Action]) -> Result<Self> {
-        let mut next = Self { version, ..self.clone() };
-        next.take_metadata(actions)?;
-        actions.iter().filter_map(|action| action.remove.as_ref()).try_for_each(|remove| next.take_removal(remove))?;
-        actions.iter().filter_map(|action| action.add.as_ref()).try_for_each(|add| next.take_file(add.clone()))?;
+        let mut next = self.clone();
+        next.apply(version, actions)?;
         Ok(next)
+    }
+
+    /// Becomes the next version.
+    pub(crate) fn apply(&mut self, version: i64, actions: &[Action]) -> Result<()> {
+        self.version = version;
+        self.take_metadata(actions)?;
+        actions.iter().filter_map(|action| action.remove.as_ref()).try_for_each(|remove| self.take_removal(remove))?;
+        actions.iter().filter_map(|action| action.add.as_ref()).try_for_each(|add| self.take_file(add.clone()))
     }
 
     /// A snapshot of the first commit of a log, or of a checkpoint.

@@ -7,9 +7,13 @@ use waterline_core::error::{Error, Result};
 use waterline_core::format::{Operation, Ref, RefKind, TableState, VersionId, VersionInfo};
 
 use crate::history::Done;
+use crate::interval::interval_ms;
 use crate::ledger::{self, Aside, Ledger};
 use crate::replay::Replayed;
 use crate::snapshot::Snapshot;
+
+/// Property of the seam for how old snapshots become, in milliseconds.
+const SNAPSHOT_AGE: &str = "history.expire.max-snapshot-age-ms";
 
 /// The newest state of a table.
 #[derive(Debug)]
@@ -61,15 +65,43 @@ impl Head {
         self.main.last()
     }
 
+    /// Snapshots of the main branch that the log leads to, oldest first.
+    pub(crate) fn main(&self) -> &[VersionInfo] {
+        &self.main
+    }
+
+    /// All snapshots, also those aside, oldest first.
+    pub(crate) fn history(&self) -> &[VersionInfo] {
+        &self.history
+    }
+
+    /// Where the main branch would begin: the oldest of its snapshots from which on all are kept.
+    pub(crate) fn begin_of(&self, is_kept: impl Fn(VersionId) -> bool) -> Option<&VersionInfo> {
+        self.main.iter().rev().take_while(|info| is_kept(info.version)).last()
+    }
+
     /// The newest state of the main branch.
     pub(crate) fn state(self: &Arc<Self>) -> TableState {
         self.state_of(self.newest().map(|info| info.version), self.log.snapshot.clone())
+    }
+
+    /// How old versions become before they expire, where Delta's own properties say it. That others are not to clean up the log says
+    /// nothing of tables of ours, which are made so.
+    fn snapshot_age_ms(&self, properties: &BTreeMap<String, String>) -> Option<i64> {
+        let is_ours = !self.ledger.properties.is_empty();
+        match properties.get("delta.enableExpiredLogCleanup").map(String::as_str) {
+            Some("false") if !is_ours => Some(i64::MAX),
+            _ => interval_ms(properties.get("delta.logRetentionDuration")?),
+        }
     }
 
     pub(crate) fn state_of(self: &Arc<Self>, version: Option<VersionId>, snapshot: Arc<Snapshot>) -> TableState {
         let newest = &self.log.snapshot;
         let mut properties = newest.table.properties(&newest.protocol);
         properties.extend(self.ledger.properties.clone());
+        if let Some(age_ms) = self.snapshot_age_ms(&properties) {
+            properties.entry(SNAPSHOT_AGE.to_owned()).or_insert_with(|| age_ms.to_string());
+        }
         let tags = self.ledger.tags.iter().map(|(tag, version)| (tag.clone(), Ref { version: VersionId(*version), kind: RefKind::Tag }));
         let main = self.newest().map(|info| ("main".to_owned(), Ref { version: info.version, kind: RefKind::Branch }));
         TableState {
@@ -91,16 +123,25 @@ impl Head {
 
 /// Snapshots of the main branch, oldest first.
 fn main(log: &Replayed, ledger: &Ledger) -> Vec<VersionInfo> {
-    let begins = log.events.first().is_some_and(|event| event.version == 0);
-    let before = log.events.first().map(|event| VersionId(event.version - 1));
-    let mut parent = if begins { None } else { before };
+    let oldest = log.events.first().map_or(0, |event| event.version);
+    // Others may have cleaned up the log further than we did.
+    let begin = ledger.begin.as_ref().filter(|begin| begin.version >= oldest);
+    let just_before = |version: i64| (0..version).rev().find(|before| ledger.aside(*before).is_none()).map(VersionId);
+    let from = begin.map_or(oldest, |begin| begin.version);
+    let mut parent = begin.map_or_else(|| just_before(oldest), |begin| begin.parent.map(VersionId));
+    let mut next = from;
     let mut infos = Vec::new();
-    for event in log.events.iter() {
+    for event in log.events.iter().filter(|event| event.version >= from) {
+        if event.version != next {
+            // Commits are missing, and the parent with them.
+            parent = just_before(event.version);
+        }
+        next = event.version + 1;
         let Some(done) = &event.snapshot else { continue };
-        infos.push(info(event.version, parent, event.committed_at_ms, done));
+        infos.push(info(event.version, done.goes_on_from.map(VersionId).or(parent), event.committed_at_ms, done));
         parent = Some(VersionId(event.version));
     }
-    if infos.is_empty() && !begins {
+    if infos.is_empty() && log.events.first().is_none_or(|event| event.version > 0) {
         infos.extend(cleaned(&log.snapshot, ledger));
     }
     infos
@@ -109,7 +150,7 @@ fn main(log: &Replayed, ledger: &Ledger) -> Vec<VersionInfo> {
 /// The newest snapshot when its commit is not in the log any more.
 fn cleaned(snapshot: &Snapshot, ledger: &Ledger) -> Option<VersionInfo> {
     let newest_file_ms = snapshot.files.values().map(|file| file.add.modification_time).max();
-    let unknown = || newest_file_ms.map(|_| Done { operation: Operation::Overwrite, summary: BTreeMap::new() });
+    let unknown = || newest_file_ms.map(|_| Done { operation: Operation::Overwrite, summary: BTreeMap::new(), goes_on_from: None });
     let done = ledger.newest.clone().or_else(unknown)?;
     Some(info(snapshot.version, Some(VersionId(snapshot.version - 1)), newest_file_ms.unwrap_or_default(), &done))
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use roaring::RoaringTreemap;
 use waterline_core::error::{Error, Result};
 use waterline_core::format::{
-    Commit, CommitOutcome, DataFile, Expiry, FilePruner, StoredFiles, TableFormat, TableState, Target, VersionId,
+    Commit, CommitOutcome, DataFile, Expiry, FilePruner, Leftovers, StoredFiles, TableFormat, TableState, Target, VersionId,
 };
 use waterline_core::table::TableName;
 use waterline_env::Env;
@@ -45,10 +45,6 @@ pub(crate) struct DeltaTable {
 }
 
 impl DeltaTable {
-    pub(crate) fn no_upkeep(&self) -> Error {
-        Error::unsupported("the upkeep of Delta tables is not there yet; nothing was deleted").with("table", &self.name)
-    }
-
     pub(crate) fn new(name: TableName, log: Log, env: Env, probe: Arc<Probe>) -> Self {
         Self {
             name,
@@ -100,7 +96,8 @@ impl DeltaTable {
 
     pub(crate) async fn main_snapshot(&self, head: &Head, version: i64) -> Result<Arc<Snapshot>> {
         let unknown = || Error::not_found("the table has no such version").with("version", version);
-        if version < 0 || version > head.version() {
+        let begin = head.ledger.begin.as_ref().map_or(0, |begin| begin.version);
+        if version < begin || version > head.version() {
             return Err(unknown());
         }
         if version == head.version() {
@@ -166,16 +163,17 @@ impl TableFormat for DeltaTable {
         self.settle_on(DeltaState::of(base)?, commit).await
     }
 
-    fn ensure_upkeep(&self) -> Result<()> {
-        Err(self.no_upkeep())
+    async fn leftovers(&self, state: &TableState) -> Result<Leftovers> {
+        let small_lists = self.commits_since_checkpoint(&DeltaState::of(state)?.head).await?;
+        Ok(Leftovers { small_lists, ..Leftovers::default() })
     }
 
-    async fn expire(&self, _: &TableState, _: &Expiry) -> Result<CommitOutcome> {
-        Err(self.no_upkeep())
+    async fn expire(&self, base: &TableState, expiry: &Expiry) -> Result<CommitOutcome> {
+        self.forget(DeltaState::of(base)?, expiry).await
     }
 
-    async fn reachable(&self, _: &TableState, _: &HashSet<VersionId>) -> Result<StoredFiles> {
-        Err(self.no_upkeep())
+    async fn reachable(&self, state: &TableState, versions: &HashSet<VersionId>) -> Result<StoredFiles> {
+        self.needed_files(&DeltaState::of(state)?.head, versions).await
     }
 
     async fn set_tag(&self, base: &TableState, tag: &str, version: Option<VersionId>) -> Result<CommitOutcome> {

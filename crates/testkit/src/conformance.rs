@@ -43,7 +43,6 @@ pub struct Subject {
     env: Env,
     properties: BTreeMap<String, String>,
     refused: Vec<(&'static str, Option<Value>)>,
-    refuses_upkeep: bool,
     lose_answer: Option<Arc<dyn Fn(Lost) + Send + Sync>>,
 }
 
@@ -56,7 +55,7 @@ pub enum Lost {
 
 impl Subject {
     pub fn new(catalog: Arc<dyn Catalog>, env: Env) -> Self {
-        Self { catalog, env, properties: BTreeMap::new(), refused: Vec::new(), refuses_upkeep: false, lose_answer: None }
+        Self { catalog, env, properties: BTreeMap::new(), refused: Vec::new(), lose_answer: None }
     }
 
     /// Tables are created with this property, such as a format version.
@@ -71,12 +70,6 @@ impl Subject {
     pub fn refusing_partition(mut self, field: &'static str, value: Option<Value>) -> Self {
         self.refused.push((field, value));
         self
-    }
-
-    /// The format has no upkeep and says so before anything is done. The checks that need it see that it does.
-    #[must_use]
-    pub fn refusing_upkeep(self) -> Self {
-        Self { refuses_upkeep: true, ..self }
     }
 
     /// `lose_answer` makes the catalog lose its answer to the very next commit, once, as a rule of a
@@ -129,11 +122,6 @@ where
     assert!(failed.is_empty(), "{} of {} checks failed:\n{}", failed.len(), CHECKS.len(), failed.join("\n"));
 }
 
-/// Compactions delete rows of the files that they add, where a merge deleted them meanwhile.
-fn needs_upkeep(check: &str) -> bool {
-    check.starts_with("upkeep::") || check == "deletes::rows_of_a_file_that_comes_are_deleted_at_once"
-}
-
 /// What failed, each with its reason.
 async fn failed_checks<F, S>(checks: &[(&str, Check)], make: &F) -> Vec<String>
 where
@@ -143,8 +131,6 @@ where
     let mut failed = Vec::new();
     for (name, check) in checks {
         let subject = make().await;
-        let check: Check =
-            if subject.refuses_upkeep && needs_upkeep(name) { |subject| upkeep::refused(subject).boxed_local() } else { *check };
         match AssertUnwindSafe(check(&subject)).catch_unwind().await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => failed.push(format!("{name}: {error}")),

@@ -4,6 +4,7 @@ mod checkpoints;
 mod foreign;
 mod history;
 mod refused;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -106,6 +107,16 @@ impl Table {
         let mut names = files.list(&format!("{ROOT}/_delta_log")).await.unwrap().files;
         names.sort();
         names
+    }
+
+    async fn read(&self, file: &str) -> bytes::Bytes {
+        waterline_env::files::Files::new(self.world.stores.clone()).read(&format!("{ROOT}/{file}")).await.unwrap()
+    }
+
+    /// The actions of a commit.
+    async fn actions(&self, version: i64) -> Vec<Json> {
+        let bytes = self.read(&format!("_delta_log/{version:020}.json")).await;
+        bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
     }
 
     async fn remove(&self, file: &str) {

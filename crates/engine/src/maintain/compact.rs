@@ -126,7 +126,6 @@ pub struct GivenUp {
 /// metadata only.
 pub async fn plan(lake: &Lake, table: &TableName, request: &Request) -> Result<Vec<Planned>> {
     let format = lake.table(table).await?;
-    format.ensure_upkeep()?;
     let state = format.head().await?;
     if let Some(mirror) = table.mirror() {
         let folded = match lake.catalog.open(&mirror).await? {

@@ -45,7 +45,6 @@ pub struct Expired {
 /// Expires snapshots of one table.
 pub async fn expire(lake: &Lake, table: &TableName, request: &ExpireRequest) -> Result<Expired> {
     let format = lake.table(table).await?;
-    format.ensure_upkeep()?;
     for _ in 0..MAX_ATTEMPTS {
         let base = format.head().await?;
         let policy = Policy::new(&request.asked, request.caution, &base, lake.env.clock.now_ms()).map_err(|e| e.with("table", table))?;
@@ -73,9 +72,9 @@ pub async fn expire(lake: &Lake, table: &TableName, request: &ExpireRequest) -> 
     Err(given_up(&format))
 }
 
-/// Files that the versions need, and nothing that stays.
+/// Files that the table does not need without the versions.
 async fn only_theirs(format: &Arc<dyn TableFormat>, base: &TableState, plan: &Plan) -> Result<StoredFiles> {
-    let mut files = needed(format, base, &plan.expiry.versions).await?;
+    let mut files = needed(format, base, &versions_of(base)).await?;
     let kept = needed(format, base, &plan.kept).await?;
     files.retain(|file, _| !kept.contains_key(file));
     Ok(files)
@@ -105,7 +104,7 @@ fn is_forgotten(head: &TableState, expiry: &Expiry) -> bool {
 async fn write_log_times(lake: &Lake, base: &TableState, expiry: &Expiry) -> Result<String> {
     let mut times = read_log_times(lake, base).await?;
     times.add(base.history.iter().filter(|info| expiry.versions.contains(&info.version)))?;
-    let url = format!("{}/metadata/log-times-{}.json", base.location, lake.env.ids.uuid());
+    let url = format!("{}/metadata/log-times-{}.json", base.own_folder, lake.env.ids.uuid());
     let (store, path) = lake.env.stores.resolve(&url)?;
     let put = store.put(&path, times.to_json()?.into()).await;
     put.map_err(|e| Error::unavailable("cannot write the commit times of expired log batches").with("file", &url).caused_by(e))?;

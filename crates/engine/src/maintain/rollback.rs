@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt;
 use waterline_core::as_of::Log;
-use waterline_core::error::Result;
-use waterline_core::format::{Commit, Operation, TableState};
+use waterline_core::error::{Error, Result};
+use waterline_core::format::{Commit, KeepAll, Operation, TableState};
 pub use waterline_core::maintain::rollback::{Events, Goal};
 use waterline_core::maintain::rollback::{Plan, plan};
 use waterline_core::record::{LOG, record_of};
@@ -18,6 +20,8 @@ use crate::commit::{Attempt, MAX_ATTEMPTS, attempt, given_up};
 use crate::events::Window;
 use crate::lake::Lake;
 use crate::merge::{Pair, rollback::go_back};
+
+const CONCURRENT_CHECKS: usize = 32;
 
 #[derive(Clone, Copy, Debug)]
 pub struct RollbackRequest {
@@ -37,7 +41,6 @@ pub struct RolledBack {
 /// Takes a table back; `None` where it is like that already.
 pub async fn roll_back(lake: &Lake, table: &TableName, request: &RollbackRequest) -> Result<Option<RolledBack>> {
     let pair = Pair { mirror: lake.table(table).await?, changelog: lake.table(&table.changelog()).await? };
-    pair.mirror.ensure_upkeep()?;
     taken_back(lake, &pair, request).await.map_err(|e| e.with("table", table))
 }
 
@@ -50,6 +53,7 @@ async fn taken_back(lake: &Lake, pair: &Pair, request: &RollbackRequest) -> Resu
         if request.action == Action::Plan {
             return Ok(Some(done));
         }
+        ensure_files(lake, pair, &mirror, &plan.rollback).await?;
         if void(lake, pair, &log, &plan).await? {
             follow(lake, pair, &plan.rollback).await?;
             return Ok(Some(done));
@@ -62,6 +66,22 @@ async fn events(pair: &Pair, log: &TableState, plan: &Plan) -> Result<u64> {
     let before = plan.header.rollbacks.known_at(plan.rollback.upto);
     let window = Window::of_batches(plan.rollback.above, plan.rollback.upto, &before);
     Ok(pair.changelog.data_files(log, &window).await?.iter().map(|file| file.record_count).sum())
+}
+
+/// Fails where files of the snapshot are gone: clean-ups of other writers may not know what we keep.
+async fn ensure_files(lake: &Lake, pair: &Pair, mirror: &TableState, rollback: &Rollback) -> Result<()> {
+    let files = pair.mirror.data_files(&pair.mirror.at(mirror, rollback.to).await?, &KeepAll).await?;
+    let checks = files.into_iter().map(|file| async move {
+        let (store, path) = lake.env.stores.resolve(&file.path)?;
+        store.head(&path).await.map(drop).map_err(|e| match e {
+            object_store::Error::NotFound { .. } => {
+                Error::corrupt("a file of the snapshot is gone; nothing was changed").with("file", &file.path)
+            }
+            e => Error::unavailable("cannot ask for a file").with("file", &file.path).caused_by(e),
+        })
+    });
+    let checks: Vec<_> = checks.collect();
+    stream::iter(checks).buffer_unordered(CONCURRENT_CHECKS).try_collect().await
 }
 
 /// `false` when more was logged meanwhile.

@@ -55,7 +55,6 @@ impl Trimmed {
 /// Trims the changelog of a table, as far as its policy says.
 pub async fn trim(lake: &Lake, table: &TableName, request: &TrimRequest) -> Result<Trimmed> {
     let pair = Pair { mirror: lake.table(table).await?, changelog: lake.table(&table.changelog()).await? };
-    pair.mirror.ensure_upkeep()?;
     trim_pair(lake, &pair, request).await.map_err(|e| e.with("table", table))
 }
 

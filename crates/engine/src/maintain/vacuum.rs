@@ -43,7 +43,6 @@ pub async fn vacuum(lake: &Lake, table: &TableName, request: &VacuumRequest) -> 
 
 async fn vacuum_folder(lake: &Lake, table: &TableName, request: &VacuumRequest) -> Result<Vacuumed> {
     let format = lake.table(table).await?;
-    format.ensure_upkeep()?;
     let now_ms = lake.env.clock.now_ms();
     let when = When { now_ms, cut_off_ms: cut_off_ms(request.older_than_ms, request.caution, now_ms)? };
     // What is listed first and needed by a later state is safe; the other way round, a commit in between would lose its files.

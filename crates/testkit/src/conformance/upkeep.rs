@@ -38,17 +38,6 @@ async fn lived(lake: &Lake<'_>) -> Result<Vec<TableState>> {
     Ok(states)
 }
 
-/// In place of the others, of a format without upkeep.
-pub(super) async fn refused(subject: &Subject) -> Result<()> {
-    let lake = Lake::create(subject).await?;
-    let head = lake.append(0..3).await?;
-    assert_eq!(lake.table.ensure_upkeep().expect_err("it has none").kind(), ErrorKind::Unsupported);
-    let expired = lake.table.expire(&head, &Expiry::default()).await.expect_err("it has none");
-    assert_eq!(expired.kind(), ErrorKind::Unsupported);
-    assert!(lake.table.reachable(&head, &HashSet::new()).await.is_err());
-    lake.expect_rows(&lake.head().await?, lake.rows(&head).await?).await
-}
-
 pub(super) async fn expired_versions_are_gone(subject: &Subject) -> Result<()> {
     let lake = Lake::create(subject).await?;
     let states = lived(&lake).await?;

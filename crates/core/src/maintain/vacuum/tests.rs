@@ -36,13 +36,45 @@ fn old_files_that_nothing_needs_go() {
         file("quarantine/1.jsonl", 9),
         file("quarantine-retried/1.jsonl", 9),
         file("runs/done.json", 9),
-        file("_delta_log/00.json", 9),
+        file("_other/00.json", 9),
+        file("_waterline/00.json", 9),
         file("data/.hidden", 9),
     ];
     let needed = needed(&["data/live.parquet", "metadata/v2.metadata.json"]);
     let expected =
         ["data/dead.parquet", "data/day=2025-01-01/dead%2F.parquet", "metadata/v1.metadata.json", "metadata/positions-dead.json"];
     assert_eq!(garbage(&listed, &needed).unwrap(), expected);
+}
+
+#[test]
+fn of_a_delta_table_old_log_files_and_ledgers_go_too() {
+    let listed = [
+        file("_delta_log/00.json", 9),
+        file("_delta_log/01.json", 9),
+        file("_delta_log/_last_checkpoint", 9),
+        file("_delta_log/_sidecars/dead.parquet", 9),
+        file("_delta_log/_staged_commits/01.json", 9),
+        file("_waterline/7.json", 9),
+        file("_waterline/runs/done.json", 9),
+        file("_waterline/quarantine/1.jsonl", 9),
+        file("_waterline/metadata/positions-dead.json", 9),
+        file("_waterline/5-00ff/_delta_log/00.json", 9),
+        file("_change_data/1.parquet", 9),
+        file("_p=1/dead.parquet", 9),
+        file("deletion_vector_dead.bin", 9),
+        file("dead.parquet", 9),
+    ];
+    let expected = [
+        "_delta_log/00.json",
+        "_delta_log/_sidecars/dead.parquet",
+        "_waterline/7.json",
+        "_waterline/metadata/positions-dead.json",
+        "_waterline/5-00ff/_delta_log/00.json",
+        "_p=1/dead.parquet",
+        "deletion_vector_dead.bin",
+        "dead.parquet",
+    ];
+    assert_eq!(garbage(&listed, &needed(&["_delta_log/01.json"])).unwrap(), expected);
 }
 
 #[test]
@@ -57,9 +89,12 @@ fn a_needed_file_elsewhere_stops_everything() {
 
 #[test]
 fn a_table_in_the_folder_stops_everything() {
-    for nested in ["archive/metadata/v1.metadata.json", "metadata/old/1.metadata.json", "part/_delta_log/00.json"] {
-        let listed = [file("data/dead.parquet", 9), file(nested, 9)];
-        assert_eq!(garbage(&listed, &needed(&[])).unwrap_err().kind(), ErrorKind::Unsupported, "{nested}");
+    let both = ["archive/metadata/v1.metadata.json", "metadata/old/1.metadata.json", "part/_delta_log/00.json"];
+    for (own, others) in [("metadata/v1.metadata.json", "_delta_log/00.json"), ("_delta_log/00.json", "metadata/v1.metadata.json")] {
+        for nested in both.iter().chain([&others]) {
+            let listed = [file("data/dead.parquet", 9), file(own, 9), file(nested, 9)];
+            assert_eq!(garbage(&listed, &needed(&[own])).unwrap_err().kind(), ErrorKind::Unsupported, "{nested}");
+        }
     }
 }
 

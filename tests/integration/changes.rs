@@ -180,6 +180,11 @@ proptest! {
     ) {
         run(check(&history, &arrival, &dice));
     }
+}
+
+proptest! {
+    // Each turn compares two states.
+    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
 
     #[test]
     fn changes_between_runs_of_reads(history in histories(Start::Run, RUNS, 24), arrival in arrivals(Disorder::InOrder), dice in dice()) {

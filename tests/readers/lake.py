@@ -42,16 +42,16 @@ class Lake:
         self.folder = folder
 
     @classmethod
-    def of_tpcc(cls, folder: Path, properties: dict[str, str], table_format: str = "iceberg") -> "Lake":
+    def of_tpcc(cls, folder: Path, properties: dict[str, str], table_format: str = "iceberg", tables=tuple(tpcc.TABLES), batch_rows=BATCH_ROWS) -> "Lake":
         """The dump of the first moment, and all events after it in batches: later ones update and delete rows of earlier ones."""
         lake = cls(folder)
         lake.run("init", ".")
         with (folder / "waterline.toml").open("a") as file:
-            file.write(_settings(properties, table_format))
-        for table in tpcc.TABLES:
+            file.write(_settings(properties, table_format, tables))
+        for table in tables:
             dump = str(tpcc.dump_path(table, 0))
             lake.run("load", f"tpcc.{table}", dump, "--null", "\\N", "--ddl", str(tpcc.DDL), "--at", tpcc.MOMENTS[0])
-        lake.run("run", "--batch-rows", BATCH_ROWS, "--complete-until", tpcc.MOMENTS[-1])
+        lake.run("run", "--batch-rows", batch_rows, "--complete-until", tpcc.MOMENTS[-1])
         return lake
 
     def run(self, *arguments: str) -> str:
@@ -72,17 +72,17 @@ class Lake:
         return location.removeprefix("file://")
 
 
-def _settings(properties: dict[str, str], table_format: str) -> str:
+def _settings(properties: dict[str, str], table_format: str, tables) -> str:
     lines = [
         "[sources.pg]",
         f'path = "{tpcc.FIXTURE}/events/pg.{{table}}/"',
         'format = "debezium-json"',
-        'tables = ["tpcc.*"]',
+        f"tables = {json.dumps([f'tpcc.{table}' for table in tables])}",
         f'table_format = "{table_format}"',
         f'schema = {{ ddl = "{tpcc.DDL}", dialect = "postgres" }}',
     ]
     inline = ", ".join(f'"{key}" = "{value}"' for key, value in properties.items())
-    for table in tpcc.TABLES:
+    for table in tables:
         lines += [f'[tables."tpcc.{table}"]', f"properties = {{ {inline} }}"]
         if table in PARTITIONS:
             lines.append(f"partition_by = {json.dumps(PARTITIONS[table])}")

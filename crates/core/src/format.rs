@@ -5,7 +5,7 @@
 //! Data files are Parquet and are read and written by the engine. A format writes its own metadata and delete files.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::{Debug, Display};
 use std::sync::Arc;
 
@@ -107,6 +107,11 @@ pub trait TableFormat: Send + Sync + Debug {
     /// Creates, moves or removes a tag without a new snapshot.
     async fn set_tag(&self, base: &TableState, tag: &str, version: Option<VersionId>) -> Result<CommitOutcome>;
 
+    /// How long branches and tags want to be kept, where that is said of them; those that are to stay for ever may be absent.
+    fn ref_retention(&self, _: &TableState) -> Result<BTreeMap<String, RefRetention>> {
+        Ok(BTreeMap::new())
+    }
+
     /// Forgets versions, without a new one, and deletes no file: see [`TableFormat::reachable`]. Fails where the main branch or a
     /// tag is at one of them.
     async fn expire(&self, base: &TableState, expiry: &Expiry) -> Result<CommitOutcome>;
@@ -125,6 +130,17 @@ pub struct Expiry {
     pub versions: HashSet<VersionId>,
     /// Table properties to set in the same change.
     pub properties: BTreeMap<String, String>,
+    /// Branches and tags to remove in the same change; only such that have a [`RefRetention`].
+    pub refs: BTreeSet<String>,
+}
+
+/// What is said of how long a branch or tag is kept, in milliseconds and numbers of snapshots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RefRetention {
+    pub max_ref_age_ms: Option<i64>,
+    /// Of a branch alone, in place of what the table says.
+    pub min_snapshots: Option<usize>,
+    pub max_snapshot_age_ms: Option<i64>,
 }
 
 /// Metadata that has served its time.

@@ -16,7 +16,7 @@ use crate::history::{self, commit_info};
 use crate::ledger::Ledger;
 use crate::partition;
 use crate::replay::Replayed;
-use crate::rules::GENERATION;
+use crate::rules::{CONSTRAINTS, GENERATION};
 use crate::schema::{self, DeltaField, DeltaSchema};
 use crate::snapshot::Snapshot;
 use crate::state::Head;
@@ -79,6 +79,11 @@ fn configuration(definition: &TableDefinition) -> Result<BTreeMap<String, Option
     }
     if let Some(mode) = definition.properties.get(MAPPING).filter(|mode| *mode != "none") {
         return Err(Error::unsupported("Delta tables are made without column mapping").with(MAPPING, mode));
+    }
+    // The changelog has the same properties, and its deletes have no values.
+    if let Some(property) = definition.properties.keys().find(|property| property.starts_with(CONSTRAINTS)) {
+        let problem = "Delta tables are made without constraints; add them to the table with another writer";
+        return Err(Error::unsupported(problem).with("property", property));
     }
     Ok(configuration)
 }

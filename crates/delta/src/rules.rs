@@ -8,7 +8,7 @@ use waterline_core::format::{Constraint, GeneratedColumn, RowRules};
 use crate::features::{Configuration, text};
 use crate::schema::DeltaField;
 
-const CONSTRAINTS: &str = "delta.constraints.";
+pub(crate) const CONSTRAINTS: &str = "delta.constraints.";
 pub(crate) const INVARIANTS: &str = "delta.invariants";
 pub(crate) const GENERATION: &str = "delta.generationExpression";
 

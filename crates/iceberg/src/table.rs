@@ -1,6 +1,6 @@
 //! One Iceberg table behind the seam.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
@@ -9,7 +9,7 @@ use iceberg::spec::TableMetadata;
 use roaring::RoaringTreemap;
 use waterline_core::error::Result;
 use waterline_core::format::{
-    Commit, CommitOutcome, DataFile, Expiry, FilePruner, Leftovers, StoredFiles, TableFormat, TableState, VersionId,
+    Commit, CommitOutcome, DataFile, Expiry, FilePruner, Leftovers, RefRetention, StoredFiles, TableFormat, TableState, VersionId,
 };
 use waterline_core::table::TableName;
 use waterline_env::Env;
@@ -136,6 +136,10 @@ impl TableFormat for IcebergTable {
         }
         let table = refs::with_tag(&base.metadata, tag, version, self.env.clock.now_ms())?;
         self.change(&base.metadata, table, |metadata| refs::is_set(metadata, tag, version)).await
+    }
+
+    fn ref_retention(&self, state: &TableState) -> Result<BTreeMap<String, RefRetention>> {
+        expire::ref_retention(&IcebergState::of(state)?.metadata)
     }
 
     async fn expire(&self, base: &TableState, expiry: &Expiry) -> Result<CommitOutcome> {

@@ -134,7 +134,8 @@ pub(crate) enum Command {
     /// Show what happened to a table's rows between two moments of the source
     ///
     /// Lists the events after --since and up to --until by event time, with the row of their key before and after. The
-    /// rows as of --since with these changes applied are the rows as of --until.
+    /// rows as of --since with these changes applied are the rows as of --until. Rows that only a newer dump or snapshot run
+    /// in between changes are listed at its time, after the events.
     Changes(ChangesArgs),
     /// Compare two tables, moments of a table, or dumps, row by row
     ///

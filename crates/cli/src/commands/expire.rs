@@ -48,6 +48,7 @@ pub(super) fn steps_of(expired: &Expired) -> Vec<Step> {
     }
     let step = Step { is_something: !expired.versions.is_empty(), ..Step::of(&expired.table, "expire", what) };
     let mut steps = vec![step.with_files(expired.deleted.files, expired.deleted.bytes)];
+    steps.extend(expired.refs.iter().map(|name| Step::of(&expired.table, "expire", format!("branch or tag {name}"))));
     steps.extend(expired.unknown.iter().map(|times| {
         let what = format!("committed by {} until {}", time_text(times.from_ms * 1000), time_text(times.until_ms * 1000));
         Step::of(&expired.table, "unanswerable", what)

@@ -1,13 +1,17 @@
 //! Changes that are told by what stands there before and after, not by events: what a newer baseline says other than the events
 //! before it, and the net change of a key over several epochs.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray, UInt32Array};
-use arrow::array::{BooleanArray, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int32Array, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray, UInt32Array,
+    new_null_array,
+};
 use arrow::compute::kernels::zip::zip;
 use arrow::compute::{filter_record_batch, take, take_record_batch};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow::row::Rows;
 
 use super::{AFTER, BEFORE, RANK, difference, feed_schema};
 use crate::change::{DOMAIN, EVENT_TIME, OLD_KEY, OP, Op, SEQUENCE, key_fields};
@@ -20,7 +24,7 @@ use crate::schema::TableSchema;
 /// How the names of the columns begin that hold the key of a row in [`keyed_schema`].
 const KEY: &str = "_key.";
 /// Tells rows of one key apart that follow upon each other.
-pub const STEP: &str = "_step";
+const STEP: &str = "_step";
 
 /// What stands in a feed in the place of an event's identity, for what a baseline says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,33 +122,43 @@ fn images<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a StructArray> {
 /// Returns also how many of the rows were joined: all but those of the last key, of which more may follow unless `is_end`.
 pub fn joined(table: &TableSchema, rows: &RecordBatch, is_end: bool) -> Result<(RecordBatch, usize)> {
     let feed = feed_schema(table);
-    let width = feed.fields().len();
-    let keys = &rows.columns()[width..rows.num_columns() - 1];
-    let encoder = KeyEncoder::new(&identifying(table))?;
-    let keys = encoder.encode(keys)?;
-    let steps = rows.column(rows.num_columns() - 1).as_primitive_opt::<arrow::datatypes::Int32Type>();
-    let steps = steps.ok_or_else(|| Error::internal("the rows of a feed have no step"))?;
-    let (mut first, mut last, mut from) = (Vec::new(), Vec::new(), 0);
-    for end in 1..=rows.num_rows() {
-        let is_open = end == rows.num_rows() && !is_end;
-        if is_open || end < rows.num_rows() && keys.row(end) == keys.row(from) {
-            continue;
+    let (width, step) = (feed.fields().len(), rows.num_columns() - 1);
+    let keys = KeyEncoder::new(&identifying(table))?.encode(&rows.columns()[width..step])?;
+    let groups = groups(&keys, is_end);
+    let done = groups.last().map_or(0, |last| last.end);
+    let (mut first, mut last) = (Vec::new(), Vec::new());
+    if table.keys().is_empty() {
+        let went = images(rows, BEFORE)?;
+        for row in groups.into_iter().flat_map(|group| left_over(went, group)) {
+            first.push(row as u32);
+            last.push(row as u32);
         }
-        if table.keys().is_empty() {
-            let came = (from..end).find(|row| steps.value(*row) > steps.value(from)).unwrap_or(end);
-            let came = if images(rows, BEFORE)?.is_valid(from) { came } else { from };
-            let paired = (came - from).min(end - came);
-            let left_over = (from + paired..came).chain(came + paired..end);
-            first.extend(left_over.clone().map(|row| row as u32));
-            last.extend(left_over.map(|row| row as u32));
-        } else {
-            first.push(from as u32);
-            last.push(end as u32 - 1);
-        }
-        from = end;
+    } else {
+        first.extend(groups.iter().map(|group| group.start as u32));
+        last.extend(groups.iter().map(|group| group.end as u32 - 1));
     }
     let told = rows.project(&(0..width).collect::<Vec<_>>())?;
-    Ok((spans(&feed, &told, first, last)?, from))
+    Ok((spans(&feed, &told, first, last)?, done))
+}
+
+/// Rows that follow upon each other with one key.
+fn groups(keys: &Rows, is_end: bool) -> Vec<Range<usize>> {
+    let (mut groups, mut from) = (Vec::new(), 0);
+    for end in 1..=keys.num_rows() {
+        let is_last = end == keys.num_rows();
+        if if is_last { is_end } else { keys.row(end) != keys.row(from) } {
+            groups.push(from..end);
+            from = end;
+        }
+    }
+    groups
+}
+
+/// Of equal rows, those that went and then those that came, the ones that have no counterpart.
+fn left_over(went: &StructArray, group: Range<usize>) -> impl Iterator<Item = usize> {
+    let came = group.clone().find(|row| went.is_null(*row)).unwrap_or(group.end);
+    let pairs = (came - group.start).min(group.end - came);
+    (group.start + pairs..came).chain(came + pairs..group.end)
 }
 
 /// Changes from before some rows to after others.
@@ -152,7 +166,10 @@ fn spans(feed: &SchemaRef, rows: &RecordBatch, first: Vec<u32>, last: Vec<u32>) 
     let was = take(images(rows, BEFORE)?, &UInt32Array::from(first), None)?;
     let spans = take_record_batch(rows, &UInt32Array::from(last))?;
     let is = images(&spans, AFTER)?;
-    let ops: Vec<Option<Op>> = (0..spans.num_rows()).map(|row| difference(was.as_struct(), is, row)).collect();
+    let images = KeyEncoder::new(&vec![Field::new(BEFORE, was.data_type().clone(), true)].into())?;
+    let (was_rows, is_rows) = (images.encode(std::slice::from_ref(&was))?, images.encode(&[Arc::new(is.clone()) as ArrayRef])?);
+    let op = |row: usize| if was_rows.row(row) == is_rows.row(row) { None } else { difference(was.as_struct(), is, row) };
+    let ops: Vec<Option<Op>> = (0..spans.num_rows()).map(op).collect();
     let differs: BooleanArray = ops.iter().map(|op| Some(op.is_some())).collect();
     let ops: ArrayRef = Arc::new(ops.iter().map(|op| Some(op.unwrap_or(Op::Update).as_str())).collect::<StringArray>());
     let column = |(field, column): (&Arc<Field>, &ArrayRef)| match field.name().as_str() {

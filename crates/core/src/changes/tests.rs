@@ -125,3 +125,29 @@ fn rows_of_one_key_are_joined_and_those_of_the_last_one_wait() {
     assert_eq!((shown(&rest), done), (vec![("c".to_owned(), None, Some(40))], 1));
     assert_eq!(joined(&table, &rows.slice(0, 0), true).unwrap().1, 0);
 }
+
+#[test]
+fn rows_without_a_key_cancel_each_other_as_often_as_they_occur() {
+    let table = table(&[]);
+    let turn = Turn::to(&crate::record::Baseline::EMPTY, 5);
+    let side = |side, step, ids: &[i64]| {
+        let ids: ArrayRef = Arc::new(ids.iter().copied().collect::<Int64Array>());
+        let rows = RecordBatch::try_from_iter([("id", ids.clone()), ("a", ids)]).unwrap();
+        keyed(&table, &turn.rows(&table, side, &rows).unwrap(), step).unwrap()
+    };
+    // Each number as often as it went, and as it came.
+    let counts = [(1, 2, 2), (2, 3, 1), (3, 0, 2), (4, 1, 0), (5, 1, 3)];
+    let rows =
+        counts.iter().flat_map(|(id, went, came)| [side(Side::Before, 0, &vec![*id; *went]), side(Side::After, 1, &vec![*id; *came])]);
+    let rows = arrow::compute::concat_batches(&keyed_schema(&table), &rows.collect::<Vec<_>>()).unwrap();
+    let (feed, done) = joined(&table, &rows, true).unwrap();
+    let told: Vec<(String, i64)> = (0..feed.num_rows())
+        .map(|row| {
+            let op = feed.column(0).as_string::<i32>().value(row).to_owned();
+            let images = feed.column_by_name(if op == "d" { BEFORE } else { AFTER }).unwrap().as_struct().clone();
+            (op, images.column(0).as_primitive::<Int64Type>().value(row))
+        })
+        .collect();
+    let expected = [("d", 2), ("d", 2), ("c", 3), ("c", 3), ("d", 4), ("c", 5), ("c", 5)].map(|(op, id)| (op.to_owned(), id));
+    assert_eq!((told, done), (expected.to_vec(), rows.num_rows()));
+}

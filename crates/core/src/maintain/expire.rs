@@ -2,13 +2,14 @@
 //! changelog keeps the events: reads of such moments become slower at most. What can be lost is how something looked at an
 //! earlier commit time, and the plan says it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::error::{Error, Result};
 use crate::forgotten::{CommitTimes, FORGOTTEN, Forgotten};
-use crate::format::{Expiry, Operation, RefKind, TableState, VersionId, VersionInfo};
-use crate::record::{Baseline, Kind, Record, own_record, records};
+use crate::format::{Expiry, Operation, Ref, RefKind, RefRetention, TableState, VersionId, VersionInfo};
+use crate::record::{ANCHOR, Baseline, Kind, Record, own_record, records};
 
+const MAIN: &str = "main";
 const MS_OF_DAY: i64 = 24 * 60 * 60 * 1000;
 const DEFAULT_AGE_MS: i64 = 7 * MS_OF_DAY;
 const DEFAULT_RETAINED: usize = 10;
@@ -30,12 +31,15 @@ pub enum Caution {
 }
 
 /// What is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
+    pub now_ms: i64,
     /// Commit time, in milliseconds since the epoch: what was committed then or later stays.
     pub keep_from_ms: i64,
     /// So many of the newest snapshots of each branch stay.
     pub retain_last: usize,
+    /// What is said of single branches and tags.
+    pub refs: BTreeMap<String, RefRetention>,
 }
 
 impl Policy {
@@ -55,7 +59,19 @@ impl Policy {
                 usize::try_from(kept).map_err(|_| Error::usage("the table's property `history.expire.min-snapshots-to-keep` is negative"))
             })?,
         };
-        Ok(Self { keep_from_ms: cut_off_ms(age_ms, caution, now_ms)?, retain_last: retained.max(1) })
+        Ok(Self { now_ms, keep_from_ms: cut_off_ms(age_ms, caution, now_ms)?, retain_last: retained.max(1), refs: BTreeMap::new() })
+    }
+
+    #[must_use]
+    pub fn with_refs(self, refs: BTreeMap<String, RefRetention>) -> Self {
+        Self { refs, ..self }
+    }
+
+    /// Whether a branch or tag is too old. What names the baselines of ours never is, nor is the main branch.
+    fn drops(&self, state: &TableState, name: &str, version: VersionId) -> bool {
+        let max_age_ms = self.refs.get(name).and_then(|retention| retention.max_ref_age_ms);
+        let is_old = |info: &VersionInfo| max_age_ms.is_some_and(|max| self.now_ms.saturating_sub(info.committed_at_ms) > max);
+        name != MAIN && !name.starts_with(ANCHOR) && state.info(version).is_some_and(is_old)
     }
 }
 
@@ -89,13 +105,15 @@ pub struct Plan {
 
 impl Plan {
     pub fn is_empty(&self) -> bool {
-        self.expiry.versions.is_empty()
+        self.expiry.versions.is_empty() && self.expiry.refs.is_empty()
     }
 }
 
 /// Chooses the snapshots of a mirror or changelog that expire.
 pub fn plan(state: &TableState, policy: &Policy) -> Result<Plan> {
-    let kept = kept(state, policy)?;
+    let dropped = |(name, reference): &(&String, &Ref)| policy.drops(state, name, reference.version);
+    let refs: BTreeSet<String> = state.refs.iter().filter(dropped).map(|(name, _)| name.clone()).collect();
+    let kept = kept(state, policy, &refs)?;
     let versions: HashSet<VersionId> = state.history.iter().map(|info| info.version).filter(|version| !kept.contains(version)).collect();
     let before = Forgotten::of(state)?;
     let mut forgotten = before.clone();
@@ -109,11 +127,11 @@ pub fn plan(state: &TableState, policy: &Policy) -> Result<Plan> {
     }
     forgotten.unknown.extend(unknown.iter().copied());
     let properties = if forgotten == before { BTreeMap::new() } else { BTreeMap::from([(FORGOTTEN.to_owned(), forgotten.to_json()?)]) };
-    Ok(Plan { expiry: Expiry { versions, properties }, kept, unknown })
+    Ok(Plan { expiry: Expiry { versions, properties, refs }, kept, unknown })
 }
 
 /// What branches and tags name, what is young or was the newest of late, the newest of each branch, and what the record of the head is read from.
-fn kept(state: &TableState, policy: &Policy) -> Result<HashSet<VersionId>> {
+fn kept(state: &TableState, policy: &Policy, dropped: &BTreeSet<String>) -> Result<HashSet<VersionId>> {
     let is_young = |info: &VersionInfo| info.committed_at_ms >= policy.keep_from_ms;
     let mut kept: HashSet<VersionId> = HashSet::new();
     for pair in state.history.windows(2).filter(|pair| is_young(&pair[1])) {
@@ -122,10 +140,15 @@ fn kept(state: &TableState, policy: &Policy) -> Result<HashSet<VersionId>> {
         kept.extend(pair[1].parent.filter(|parent| state.info(*parent).is_some()));
     }
     kept.extend(state.version);
-    for reference in state.refs.values() {
+    for (name, reference) in state.refs.iter().filter(|(name, _)| !dropped.contains(*name)) {
         kept.insert(reference.version);
         if reference.kind == RefKind::Branch {
-            kept.extend(ancestry(state, reference.version).take(policy.retain_last).map(|info| info.version));
+            let own = policy.refs.get(name).copied().unwrap_or_default();
+            let retain_last = own.min_snapshots.unwrap_or(policy.retain_last);
+            let keep_from_ms = own.max_snapshot_age_ms.map_or(i64::MAX, |age_ms| policy.now_ms.saturating_sub(age_ms));
+            let of_branch = ancestry(state, reference.version).enumerate();
+            let is_kept = |(number, info): &(usize, &VersionInfo)| *number < retain_last || info.committed_at_ms >= keep_from_ms;
+            kept.extend(of_branch.take_while(is_kept).map(|(_, info)| info.version));
         }
     }
     for info in state.lineage() {

@@ -1,10 +1,15 @@
 //! Tables with features that are read and not written, or not even read.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::{Value as Json, json};
 use waterline_core::error::ErrorKind;
-use waterline_core::format::{Commit, KeepAll, Operation};
+use waterline_core::format::{Catalog, Commit, KeepAll, Operation, TableDefinition};
+use waterline_testkit::world::World;
 
-use super::{Table, field, id_and_name, metadata, plain_protocol, protocol};
+use super::{Table, catalog, field, id_and_name, metadata, name, plain_protocol, protocol};
 
 const INVARIANT: &str = r#"{"expression":{"expression":"id > 0"}}"#;
 
@@ -128,4 +133,21 @@ async fn rules_of_rows_are_shown() {
     let broken = json!([field("id", "long", &json!({"delta.invariants": "id > 0"}))]);
     let error = Table::of(&[&[plain_protocol(), metadata(&broken, &[], &json!({}))]]).await.format.head().await.unwrap_err();
     assert!(error.to_string().contains("column id"), "{error}");
+}
+
+#[tokio::test]
+async fn tables_are_made_without_what_only_others_can_make() {
+    for property in ["delta.constraints.small", "delta.columnMapping.mode", "delta.enableChangeDataFeed"] {
+        let world = World::in_memory(1);
+        let definition = TableDefinition {
+            schema: Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false)])),
+            keys: vec!["id".into()],
+            partition_by: Vec::new(),
+            properties: BTreeMap::from([(property.to_owned(), if property.ends_with("mode") { "name" } else { "true" }.to_owned())]),
+        };
+        let error = catalog(&world).create(&name(), &definition).await.expect_err(property);
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains(property), "{error}");
+        assert!(catalog(&world).open(&name()).await.unwrap().is_none(), "{property}");
+    }
 }

@@ -15,7 +15,7 @@ const DAY_MS: i64 = 86_400_000;
 
 impl Table {
     async fn expire(&self, versions: impl IntoIterator<Item = i64>) -> TableState {
-        let expiry = Expiry { versions: versions.into_iter().map(VersionId).collect(), properties: BTreeMap::new() };
+        let expiry = Expiry { versions: versions.into_iter().map(VersionId).collect(), ..Expiry::default() };
         committed(self.format.expire(&self.head().await, &expiry).await.unwrap())
     }
 

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::AsArray;
-use arrow::array::{BooleanArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Fields};
 use waterline_core::change::{DOMAIN, OP, Op, SEQUENCE, key_fields};
 use waterline_core::error::Result;

@@ -33,6 +33,8 @@ pub struct Expired {
     pub table: TableName,
     /// Oldest first.
     pub versions: Vec<VersionId>,
+    /// Branches and tags that were too old.
+    pub refs: Vec<String>,
     /// Snapshots that stay.
     pub kept: usize,
     pub deleted: Deleted,
@@ -46,6 +48,7 @@ pub async fn expire(lake: &Lake, table: &TableName, request: &ExpireRequest) -> 
     for _ in 0..MAX_ATTEMPTS {
         let base = format.head().await?;
         let policy = Policy::new(&request.asked, request.caution, &base, lake.env.clock.now_ms()).map_err(|e| e.with("table", table))?;
+        let policy = policy.with_refs(format.ref_retention(&base)?);
         let plan = plan(&base, &policy)?;
         let gone = match plan.is_empty() {
             true => StoredFiles::new(),
@@ -54,6 +57,7 @@ pub async fn expire(lake: &Lake, table: &TableName, request: &ExpireRequest) -> 
         let expired = |deleted| Expired {
             table: table.clone(),
             versions: base.history.iter().map(|info| info.version).filter(|version| plan.expiry.versions.contains(version)).collect(),
+            refs: plan.expiry.refs.iter().cloned().collect(),
             kept: plan.kept.len(),
             deleted,
             unknown: plan.unknown.clone(),
@@ -93,7 +97,7 @@ async fn forget(lake: &Lake, format: &Arc<dyn TableFormat>, base: &TableState, p
 }
 
 fn is_forgotten(head: &TableState, expiry: &Expiry) -> bool {
-    expiry.versions.iter().all(|version| head.info(*version).is_none())
+    expiry.versions.iter().all(|version| head.info(*version).is_none()) && !expiry.refs.iter().any(|name| head.refs.contains_key(name))
 }
 
 /// The commit times of the log batches whose snapshots go, beside those of earlier ones, in a new file.

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use waterline_core::format::{COMMIT_ID, Commit, DeleteState, Expiry, FilePruner, FileSummary, KeepAll, Operation, Ref, RefKind, Removal};
+use waterline_core::format::{
+    COMMIT_ID, Commit, DeleteState, Expiry, FilePruner, FileSummary, KeepAll, Operation, Ref, RefKind, RefRetention, Removal,
+};
 use waterline_core::partition::PartitionField;
 use waterline_core::value::Value;
 
@@ -315,5 +317,28 @@ async fn changes_without_a_snapshot_go_onto_one_from_the_future() {
         let files = times("metadata-log");
         assert!(files.is_sorted() && files[0] > 0 && files.ends_with(&[YEAR_2096_MS, YEAR_2096_MS + 1]), "{files:?}");
         assert_eq!(metadata["last-updated-ms"], YEAR_2096_MS + 2);
+    }
+}
+
+/// A tag that another writer gave an age goes with the snapshot that it names; what no one limited the table limits.
+#[tokio::test]
+async fn branches_and_tags_say_how_long_they_are_kept() {
+    for (kind, version) in all() {
+        let lake = Lake::new(kind);
+        let mut definition = definition(version, &[]);
+        definition.properties.insert("history.expire.max-ref-age-ms".into(), "7".into());
+        let table = lake.table(&definition).await;
+        let first = append(table.as_ref(), &table.head().await.unwrap(), "first", &rows(1..=3)).await;
+        let tagged = committed(table.set_tag(&first, "audit", first.version).await.unwrap());
+        let head = append(table.as_ref(), &tagged, "second", &rows(4..=6)).await;
+        let retention = table.ref_retention(&head).unwrap();
+        let age = RefRetention { max_ref_age_ms: Some(7), ..RefRetention::default() };
+        assert_eq!(retention, BTreeMap::from([("audit".to_owned(), age), ("main".to_owned(), age)]));
+        let versions = || first.version.into_iter().collect();
+        assert!(table.expire(&head, &Expiry { versions: versions(), ..Expiry::default() }).await.is_err(), "a tag names it");
+        let expiry = Expiry { versions: versions(), refs: ["audit".to_owned()].into(), ..Expiry::default() };
+        let after = committed(table.expire(&head, &expiry).await.unwrap());
+        assert_eq!((after.refs.keys().map(String::as_str).collect::<Vec<_>>(), after.history.len()), (vec!["main"], 1));
+        assert_eq!(read(table.as_ref(), &after).await, rows(1..=6));
     }
 }

@@ -16,7 +16,7 @@ fn version(state: &TableState) -> VersionId {
 }
 
 fn expiry<'a>(states: impl IntoIterator<Item = &'a TableState>) -> Expiry {
-    Expiry { versions: states.into_iter().map(version).collect(), properties: BTreeMap::new() }
+    Expiry { versions: states.into_iter().map(version).collect(), ..Expiry::default() }
 }
 
 fn versions(state: &TableState) -> HashSet<VersionId> {

@@ -53,7 +53,7 @@ impl Table {
     }
 
     fn plan(&self, keep_from_day: i64, retain_last: usize) -> Plan {
-        plan(&self.0, &Policy { keep_from_ms: keep_from_day * DAY, retain_last }).unwrap()
+        plan(&self.0, &Policy { keep_from_ms: keep_from_day * DAY, retain_last, ..Policy::default() }).unwrap()
     }
 
     /// Days whose snapshots would expire.
@@ -87,6 +87,29 @@ fn old_snapshots_expire_but_the_newest_and_the_named() {
     let table = table.named("kept", RefKind::Tag, 3).named("audit", RefKind::Branch, 5);
     assert_eq!(table.expired(99, 1), [1, 2, 4, 6, 7, 8]);
     assert_eq!(table.expired(99, 2), [1, 2, 6, 7]);
+}
+
+#[test]
+fn branches_and_tags_are_kept_as_long_as_they_want() {
+    let table = Table::new(vec![Some(merged(&Baseline::EMPTY)); 9]);
+    let table = table.named("old", RefKind::Tag, 3).named("young", RefKind::Tag, 4).named(&anchor_of(7), RefKind::Tag, 2);
+    let table = table.named("audit", RefKind::Branch, 7);
+    let aged = RefRetention { max_ref_age_ms: Some(6 * DAY), ..RefRetention::default() };
+    let refs = ["main", "old", "young", &anchor_of(7)].map(|name| (name.to_owned(), aged));
+    let policy = Policy { now_ms: 10 * DAY, keep_from_ms: 99 * DAY, retain_last: 1, refs: refs.into() };
+    let plan_of = |own: RefRetention| {
+        let mut policy = policy.clone();
+        policy.refs.insert("audit".into(), own);
+        let expiry = plan(&table.0, &policy).unwrap().expiry;
+        let mut days: Vec<i64> = expiry.versions.into_iter().map(|version| version.0).collect();
+        days.sort_unstable();
+        (expiry.refs.into_iter().collect::<Vec<_>>(), days)
+    };
+    let old = || vec!["old".to_owned()];
+    assert_eq!(plan_of(RefRetention::default()), (old(), vec![1, 3, 5, 6, 8]));
+    assert_eq!(plan_of(RefRetention { min_snapshots: Some(2), ..RefRetention::default() }), (old(), vec![1, 3, 5, 8]));
+    assert_eq!(plan_of(RefRetention { max_snapshot_age_ms: Some(5 * DAY), ..RefRetention::default() }), (old(), vec![1, 3, 8]));
+    assert_eq!(plan_of(RefRetention { max_ref_age_ms: Some(DAY), ..RefRetention::default() }).0, ["audit", "old"]);
 }
 
 #[test]
@@ -128,11 +151,12 @@ fn commit_times_of_a_superseded_baseline_are_not_answered() {
 #[test]
 fn what_is_not_asked_for_the_table_says() {
     let table = || Table::new([Some(Record::initial())]);
-    assert_eq!(table().policy(Asked::default()).unwrap(), Policy { keep_from_ms: NOW - 7 * DAY, retain_last: 10 });
+    let kept = |days, retain_last| Policy { now_ms: NOW, keep_from_ms: NOW - days * DAY, retain_last, refs: BTreeMap::new() };
+    assert_eq!(table().policy(Asked::default()).unwrap(), kept(7, 10));
     let own = || table().with("history.expire.max-snapshot-age-ms", "172800000").with("history.expire.min-snapshots-to-keep", "3");
-    assert_eq!(own().policy(Asked::default()).unwrap(), Policy { keep_from_ms: NOW - 2 * DAY, retain_last: 3 });
+    assert_eq!(own().policy(Asked::default()).unwrap(), kept(2, 3));
     let asked = Asked { older_than_ms: Some(DAY), retain_last: Some(0) };
-    assert_eq!(own().policy(asked).unwrap(), Policy { keep_from_ms: NOW - DAY, retain_last: 1 });
+    assert_eq!(own().policy(asked).unwrap(), kept(1, 1));
     let error = table().with("history.expire.max-snapshot-age-ms", "a week").policy(Asked::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert_eq!(table().with("gc.enabled", "false").policy(Asked::default()).unwrap_err().kind(), ErrorKind::Unsupported);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compacts a table of many small files with deletes, beside delta-rs' OPTIMIZE and DataFusion's own read and write, in one run.
 
-    benches/compact.py BIN [--keep DIR] [--runs N] [--rows N] [--files N]
+    benches/compact.py BIN [--format iceberg|delta] [--keep DIR] [--runs N] [--rows N] [--files N]
 
 5,000,000 rows x 12 columns in about 500 files, of which every tenth row is deleted: by position in Waterline's table. delta-rs
 writes no deletes beside its files, so its table holds the remaining rows, in as many files. DataFusion reads Waterline's files,
@@ -68,14 +68,14 @@ def python(program, *arguments):
     return run([PYTHON, "-c", program, *map(str, arguments)])
 
 
-def make_lake(binary, lake, parts):
+def make_lake(binary, lake, parts, table_format):
     os.makedirs(lake)
     run([binary, "init", "."], lake)
     # Each part is one batch, and each batch a file.
     with open(lake + "/waterline.toml", "a") as out:
         out.write('\n[tables."bench.events"]\nproperties = { "write.target-file-size-bytes" = "1" }\n')
     ddl = CACHE + "/wl5m/ddl.sql"
-    run([binary, "load", "bench.events", *sorted(glob.glob(parts + "/*.parquet")), "--format", "parquet", "--ddl", ddl, "--at", "2025-06-01T00:00:00Z", "--quiet"], lake)
+    run([binary, "load", "bench.events", *sorted(glob.glob(parts + "/*.parquet")), "--format", "parquet", "--ddl", ddl, "--at", "2025-06-01T00:00:00Z", "--table-format", table_format, "--quiet"], lake)
     with open(lake + "/deletes.jsonl", "w") as out:
         for place, key in enumerate(range(3, KEYS, DELETED)):
             at, lsn = START_US + place, 20_000_000 + place
@@ -88,6 +88,7 @@ def make_lake(binary, lake, parts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary")
+    parser.add_argument("--format", default="iceberg")
     parser.add_argument("--keep")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--rows", type=int, default=5_000_000)
@@ -103,7 +104,7 @@ def main():
             shutil.rmtree(path, ignore_errors=True)
         shutil.rmtree(folder + "/parts", ignore_errors=True)
         python(MAKE_PARTS, folder + "/parts", delta, given.files, DELETED, *base)
-        make_lake(binary, lake, folder + "/parts")
+        make_lake(binary, lake, folder + "/parts", given.format)
         os.makedirs(fresh)
         for path in (lake, delta):
             shutil.move(path, fresh)

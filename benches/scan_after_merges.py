@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Scans of a table after 100 small merges, and after a compaction of it, beside a table into which the same rows were loaded.
 
-    benches/scan_after_merges.py BIN [--rows N] [--merges N] [--runs N]
+    benches/scan_after_merges.py BIN [--format iceberg|delta] [--rows N] [--merges N] [--runs N]
 
 5,000,000 rows x 12 columns, and merges of 1,000 changes each at random keys. A scan is the whole process of an aggregation over
 all columns. Prints medians, and ends with 1 when a scan after the compaction takes more than 1.1 times that of the loaded table.
@@ -24,10 +24,10 @@ def run(binary, lake, *arguments):
     return done.stdout, time.perf_counter() - started
 
 
-def load(binary, lake, paths):
+def load(binary, lake, table_format, paths):
     os.makedirs(lake)
     run(binary, lake, "init", ".")
-    options = ["--format", "parquet", "--ddl", CACHE + "/wl5m/ddl.sql", "--at", "2025-06-01T00:00:00Z", "--quiet"]
+    options = ["--format", "parquet", "--ddl", CACHE + "/wl5m/ddl.sql", "--at", "2025-06-01T00:00:00Z", "--table-format", table_format, "--quiet"]
     run(binary, lake, "load", "bench.events", *paths, *options)
 
 
@@ -48,6 +48,7 @@ def write_changes(path, merges, rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary")
+    parser.add_argument("--format", default="iceberg")
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--merges", type=int, default=100)
     parser.add_argument("--runs", type=int, default=9)
@@ -55,12 +56,12 @@ def main():
     binary, folder = os.path.abspath(given.binary), tempfile.mkdtemp()
     lake, fresh = folder + "/lake", folder + "/fresh"
     base = sorted(glob.glob(CACHE + "/wl5m/base/*.parquet"))[: max(1, given.rows // 500_000)]
-    load(binary, lake, base)
+    load(binary, lake, given.format, base)
     write_changes(lake + "/changes.jsonl", given.merges, given.rows)
     options = ["--format", "debezium-json", "--ddl", CACHE + "/wl5m/ddl.sql", "--batch-rows", str(CHANGES), "--quiet"]
     run(binary, lake, "merge", "bench.events", "changes.jsonl", *options)
     run(binary, lake, "export", "bench.events", "--to", folder + "/rows", "--format", "parquet")
-    load(binary, fresh, sorted(glob.glob(folder + "/rows/**/*.parquet", recursive=True)))
+    load(binary, fresh, given.format, sorted(glob.glob(folder + "/rows/**/*.parquet", recursive=True)))
 
     def scans():
         """Medians in seconds of the merged and the loaded table, in turn; and whether they have the same rows."""
